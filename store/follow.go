@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/clientele-go/clientele/internal/flight"
+)
+
+// DefaultFresh is how long, at most, a [Table] or [Snapshot] serves what another
+// process has changed in the meantime.
+const DefaultFresh = time.Second
+
+// errUnconfirmed: the store answered, but slower than the bound that is to be
+// confirmed.
+var errUnconfirmed = errors.New("the store's feed is slower than the freshness asked for")
+
+// follower reads a store's feed on behalf of a cache: not by a goroutine that
+// would have to be closed, but when the cache is asked. In the first half of
+// the bound it does nothing, in the second half it reads the feed ahead while
+// the caller goes on, and past the bound the caller waits for it. So a busy
+// cache is never waited for, and an idle one costs nothing.
+type follower struct {
+	store   Store
+	fresh   time.Duration
+	changed func([]Changed) // what changed, to be dropped
+	reset   func()          // everything is to be dropped
+
+	base      time.Time    // of confirmed; its monotonic reading counts
+	confirmed atomic.Int64 // when the cache was last known to be current, in ns since base; 0: never
+	ahead     atomic.Bool  // a read ahead is under way
+	reading   flight.Group[struct{}, struct{}]
+
+	mu       sync.Mutex // serialises reads, which flight.Group alone does not after a cancelled one
+	revision Revision
+	begun    bool
+}
+
+func (f *follower) init(s Store, fresh time.Duration, changed func([]Changed), reset func()) {
+	if fresh <= 0 {
+		fresh = DefaultFresh
+	}
+	f.store, f.fresh, f.changed, f.reset = s, fresh, changed, reset
+	// A nanosecond early, so that a confirmation at this very moment is not 0.
+	f.base = time.Now().Add(-1)
+}
+
+// confirm returns nil once the cache is known to have been current no longer
+// ago than the bound, and an error if that can't be found out.
+func (f *follower) confirm(ctx context.Context) error {
+	for range 3 {
+		age := f.age()
+		switch {
+		case age <= f.fresh/2:
+			return nil
+		case age <= f.fresh:
+			f.readAhead(ctx)
+			return nil
+		}
+		if _, err := f.reading.Do(ctx, struct{}{}, f.read); err != nil {
+			return err
+		}
+	}
+	return errUnconfirmed
+}
+
+func (f *follower) age() time.Duration {
+	at := f.confirmed.Load()
+	if at == 0 {
+		return 1<<63 - 1
+	}
+	return time.Since(f.base) - time.Duration(at)
+}
+
+func (f *follower) readAhead(ctx context.Context) {
+	if !f.ahead.CompareAndSwap(false, true) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.fresh)
+	go func() {
+		defer f.ahead.Store(false)
+		defer cancel()
+		// A failure shows to the next caller past the bound, who tries again.
+		_, _ = f.reading.Do(ctx, struct{}{}, f.read)
+	}()
+}
+
+// read catches up with the feed.
+func (f *follower) read(ctx context.Context) (struct{}, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for {
+		at := time.Since(f.base)
+		since := f.revision
+		if !f.begun {
+			since = Latest
+		}
+		feed, err := f.store.Changes(ctx, since, 0, MaxLimit)
+		switch {
+		case errors.Is(err, ErrTooOld) && f.begun:
+			f.begun = false
+			f.reset()
+			continue
+		case err != nil:
+			return struct{}{}, err
+		case !f.begun:
+			// Whatever was cached before belongs to no known revision.
+			f.reset()
+		case len(feed.Changed) > 0:
+			f.changed(feed.Changed)
+		}
+		f.begun, f.revision = true, feed.Revision
+		if !feed.More {
+			f.confirmed.Store(int64(at))
+			return struct{}{}, nil
+		}
+	}
+}
