@@ -66,14 +66,14 @@ func testCloseUnderWay(t *testing.T, cfg Config, s fixture) {
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("Apply while the store was closed: %w, want success or ErrClosed", err)
+				return fmt.Errorf("an Apply while the store was closed: %w, want success or ErrClosed", err)
 			}
 			acknowledged[i] = n + 1
 			if count.Add(1) == 5*goroutines {
 				close(busy)
 			}
 			if _, err := s.Get(t.Context(), "client", r.ID); err != nil && !errors.Is(err, store.ErrClosed) {
-				return fmt.Errorf("Get while the store was closed: %w, want success or ErrClosed", err)
+				return fmt.Errorf("a Get while the store was closed: %w, want success or ErrClosed", err)
 			}
 		}
 	})

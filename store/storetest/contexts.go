@@ -145,11 +145,11 @@ func testContextReads(t *testing.T, s fixture) {
 			cancel()
 			switch {
 			case err == nil && (len(p.Records) != 50 || p.Total != 50):
-				return fmt.Errorf("List returned %d of 50 records, Total %d, and no error", len(p.Records), p.Total)
+				return fmt.Errorf("a List returned %d of 50 records, Total %d, and no error", len(p.Records), p.Total)
 			case err != nil && i%2 == 1:
-				return fmt.Errorf("List number %d, whose context was not cancelled: %w", n, err)
+				return fmt.Errorf("the List number %d, whose context was not cancelled: %w", n, err)
 			case err != nil && !errors.Is(err, context.Canceled):
-				return fmt.Errorf("List whose context was cancelled: %w", err)
+				return fmt.Errorf("a List whose context was cancelled: %w", err)
 			}
 		}
 		return nil

@@ -150,13 +150,16 @@ func testPageCursorOffset(t *testing.T, s fixture) {
 
 func testPageAt(t *testing.T, s fixture) {
 	ids := s.fill(10)
-	for i, r := range s.list(store.Query{Kind: "client"}).Records {
-		s.wantIDs(store.Query{Kind: "client", After: store.At(r)}, ids[i+1:]...)
-		s.wantIDs(store.Query{Kind: "client", After: store.At(r), Count: true}, ids[i+1:]...)
-		before := slices.Clone(ids[:i])
-		slices.Reverse(before)
-		s.wantIDs(store.Query{Kind: "client", After: store.At(r), Descending: true}, before...)
-		s.wantIDs(store.Query{Kind: "client", After: store.At(r), Descending: true, Count: true}, before...)
+	for _, q := range []store.Query{{}, {Count: true}, {From: "key"}, {From: "key", Count: true}, {To: "l", Count: true}} {
+		q.Kind = "client"
+		for i, r := range s.list(store.Query{Kind: "client"}).Records {
+			q.After, q.Descending = store.At(r), false
+			s.wantIDs(q, ids[i+1:]...)
+			before := slices.Clone(ids[:i])
+			slices.Reverse(before)
+			q.Descending = true
+			s.wantIDs(q, before...)
+		}
 	}
 }
 

@@ -182,7 +182,7 @@ func testRaceWhole(t *testing.T, s fixture) {
 			return err
 		}
 		if len(p.Records) != 2 || p.Records[0].Version != p.Records[1].Version {
-			return fmt.Errorf("List saw a part of an Apply: %v", p.Records)
+			return fmt.Errorf("a List saw a part of an Apply: %v", p.Records)
 		}
 		// What Get sees second is never older than what it saw first.
 		first, err := s.Get(t.Context(), "client", "b")
@@ -191,7 +191,7 @@ func testRaceWhole(t *testing.T, s fixture) {
 		}
 		second, err := s.Get(t.Context(), "client", "a")
 		if err == nil && second.Version < first.Version {
-			err = fmt.Errorf("Get saw a part of an Apply: version %d of b, then %d of a", first.Version, second.Version)
+			err = fmt.Errorf("a Get saw a part of an Apply: version %d of b, then %d of a", first.Version, second.Version)
 		}
 		return err
 	}, func() (err error) {

@@ -114,7 +114,7 @@ func testSharedWhole(t *testing.T, a, b fixture) {
 	beside(t, func() error {
 		p, err := b.List(t.Context(), store.Query{Kind: "client"})
 		if err == nil && (len(p.Records) != 2 || p.Records[0].Version != p.Records[1].Version) {
-			err = fmt.Errorf("List saw a part of an Apply: %v", p.Records)
+			err = fmt.Errorf("a List saw a part of an Apply: %v", p.Records)
 		}
 		return err
 	}, func() (err error) {
