@@ -1,0 +1,112 @@
+package client_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/clientele-go/clientele/client"
+)
+
+// Whatever is accepted is within the documented bounds, comes back from the store
+// as it was returned, is found, and is accepted again unchanged. Whatever is not is
+// an InvalidError.
+func FuzzSpec(f *testing.F) {
+	for _, seed := range []struct {
+		name, description, key, value string
+		seconds                       int64
+	}{
+		{"nightly report", "runs at two\n\tand at three", "owner", "ops", 3600},
+		{"e\u0301\u1100\u1161\u11a8\u0958", "\u03b1\u0313\u0300\u0345", "e\u0301", "e\u0301", 60},
+		{strings.Repeat(salawat, 255), "", "\u212b", "", 86400},
+		{"\U0001f600", "\x00", "", "\xff", 59},
+		{" ", "\u0085", "a\nb", "\u2028", 0},
+		{"x" + strings.Repeat("\u0301", 60), "\u202e", "\u200b", "<script>", -1},
+	} {
+		f.Add(seed.name, seed.description, seed.key, seed.value, seed.seconds)
+	}
+	fix := newFixture(f)
+	f.Fuzz(func(t *testing.T, name, description, key, value string, seconds int64) {
+		spec := client.Spec{
+			Name: name, Description: description, Labels: map[string]string{key: value},
+			TokenLifetime: time.Duration(seconds % (1 << 31) * int64(time.Second)),
+		}
+		c, err := fix.Add(fix.ctx, spec)
+		if err != nil {
+			var invalid *client.InvalidError
+			require.True(t, errors.As(err, &invalid), "%v", err)
+			require.NotEmpty(t, invalid.Problems)
+			require.True(t, utf8.ValidString(err.Error()))
+			require.Less(t, len(err.Error()), 4000)
+			require.Empty(t, fix.list(t, client.Query{}))
+			return
+		}
+		defer func() { require.NoError(t, fix.Delete(fix.ctx, c.ID)) }()
+		requireText(t, c.Name, 1, client.MaxName, "")
+		require.NotEmpty(t, strings.TrimSpace(c.Name))
+		requireText(t, c.Description, 0, client.MaxDescription, "\n\r\t")
+		require.Len(t, c.Labels, 1)
+		for k, v := range c.Labels {
+			requireText(t, k, 1, client.MaxLabelKey, "")
+			requireText(t, v, 0, client.MaxLabelValue, "")
+		}
+		require.GreaterOrEqual(t, c.TokenLifetime, client.MinTokenLifetime)
+		require.LessOrEqual(t, c.TokenLifetime, client.MaxTokenLifetime)
+
+		require.Equal(t, c, fix.get(t, c.ID))
+		require.Equal(t, []string{c.Name}, fix.list(t, client.Query{Labels: map[string]string{key: value}}))
+		if utf8.RuneCountInString(name) < 60 { // of a longer one not all may fold into what is searched
+			require.Equal(t, []string{c.Name}, fix.list(t, client.Query{Search: name}))
+		}
+		_, err = fix.Add(fix.ctx, client.Spec{Name: name})
+		require.ErrorIs(t, err, client.ErrNameTaken)
+
+		// What was given, and what was made of it, are the same to an Edit.
+		for _, again := range []client.Spec{spec, c.Spec} {
+			edited, err := fix.Edit(fix.ctx, c.ID, func(e *client.Client) error { e.Spec = again; return nil })
+			require.NoError(t, err)
+			require.Equal(t, c, edited)
+		}
+	})
+}
+
+func requireText(t *testing.T, s string, least, most int, allowed string) {
+	t.Helper()
+	require.True(t, utf8.ValidString(s))
+	require.True(t, norm.NFC.IsNormalString(s), "%q", s)
+	n := utf8.RuneCountInString(s)
+	require.GreaterOrEqual(t, n, least)
+	require.LessOrEqual(t, n, most)
+	for _, r := range s {
+		require.True(t, !unicode.IsControl(r) || strings.ContainsRune(allowed, r), "%U", r)
+	}
+}
+
+// Whatever is presented and whatever is asked for as an id, nothing is found, and
+// nothing but ErrNotFound is answered.
+func FuzzLookup(f *testing.F) {
+	for _, seed := range []string{"", "x", "known", "x.y", "\x00", "\xff", strings.Repeat("x", 65), "cls_abcdefgh_"} {
+		f.Add(seed, seed)
+	}
+	fix := newFixture(f)
+	known := fix.add(f, client.Spec{Name: "known"})
+	value, _ := fix.addSecret(f, known.ID, 90*day)
+	f.Fuzz(func(t *testing.T, id, presented string) {
+		if id != known.ID {
+			_, err := fix.Lookup(t.Context(), id)
+			require.ErrorIs(t, err, client.ErrNotFound)
+			require.Less(t, len(err.Error()), 400)
+		}
+		c, err := fix.Lookup(t.Context(), known.ID)
+		require.NoError(t, err)
+		_, found, valid := c.CheckSecret(presented, noon)
+		require.Equal(t, presented == value.Reveal(), found)
+		require.Equal(t, presented == value.Reveal(), valid)
+	})
+}

@@ -1,0 +1,152 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/resource"
+	"github.com/clientele-go/clientele/store"
+)
+
+// A Query selects clients. What is zero does not narrow the selection.
+type Query struct {
+	// Search is looked for in names and client ids, whatever the case. At
+	// most store.MaxText bytes folded (see store.Fold).
+	Search string
+	// Labels must all be labels of the client. At most 8.
+	Labels map[string]string
+	// Status selects the enabled or the disabled ones.
+	Status Status
+	// Method selects by the way in which clients authenticate.
+	Method credentials.Method
+	// ServerID selects the clients with a grant at that resource server, and
+	// with ScopeID those with a grant of that scope there. Grants of scopes
+	// that are gone count too.
+	ServerID, ScopeID string
+
+	// Descending turns the order, which is that of the folded names.
+	Descending bool
+	// After, Offset, Limit and Count are those of store.Query.
+	After  store.Cursor
+	Offset int
+	Limit  int
+	Count  bool
+}
+
+// maxQueryLabels is the most of Query.Labels: with those for the other fields
+// they fit into a store.Query.
+const maxQueryLabels = 8
+
+// Status selects clients by whether they are disabled.
+type Status int
+
+const (
+	AnyStatus    Status = iota // both
+	OnlyEnabled                // those that may get tokens
+	OnlyDisabled               // those that may not
+)
+
+// A Page is what List returns.
+type Page struct {
+	Clients []*Client
+	// Next, as Query.After, continues behind the last of Clients; empty at
+	// the end.
+	Next store.Cursor
+	// Total is how many clients the query selects in all, without After,
+	// Offset and Limit. It is counted only if Query.Count is set.
+	Total int
+}
+
+// List returns clients by name, whatever the case; the same page for the same
+// data. A query outside the bounds gets an error that wraps store.ErrInvalid.
+func (r *Registry) List(ctx context.Context, q Query) (Page, error) {
+	labels, err := q.labels()
+	if err != nil {
+		return Page{}, fmt.Errorf("listing clients: %w: %w", store.ErrInvalid, err)
+	}
+	page, err := r.store.List(ctx, store.Query{
+		Kind: Kind, Labels: labels, Text: store.Fold(q.Search),
+		Descending: q.Descending, After: q.After, Offset: q.Offset, Limit: q.Limit, Count: q.Count,
+	})
+	if err != nil {
+		return Page{}, fmt.Errorf("listing clients: %w", err)
+	}
+	out := Page{Clients: make([]*Client, len(page.Records)), Next: page.Next, Total: page.Total}
+	for i, record := range page.Records {
+		if out.Clients[i], err = decode(record); err != nil {
+			return Page{}, err
+		}
+	}
+	return out, nil
+}
+
+// labels returns the labels on the records that q selects.
+func (q *Query) labels() ([]store.Label, error) {
+	var labels []store.Label
+	switch q.Status {
+	case AnyStatus:
+	case OnlyEnabled:
+		labels = append(labels, store.Label{Key: labelStatus, Value: statusEnabled})
+	case OnlyDisabled:
+		labels = append(labels, store.Label{Key: labelStatus, Value: statusDisabled})
+	default:
+		return nil, fmt.Errorf("unknown status %d", q.Status)
+	}
+	if q.Method != "" {
+		labels = append(labels, store.Label{Key: labelMethod, Value: string(q.Method)})
+	}
+	switch {
+	case q.ScopeID != "" && q.ServerID == "":
+		return nil, errors.New("a scope without its resource server")
+	case q.ScopeID != "":
+		labels = append(labels, scopeLabel(q.ServerID, q.ScopeID))
+	case q.ServerID != "":
+		labels = append(labels, store.Label{Key: labelServer, Value: q.ServerID})
+	}
+	if len(q.Labels) > maxQueryLabels {
+		return nil, fmt.Errorf("%d labels, at most %d", len(q.Labels), maxQueryLabels)
+	}
+	for key, value := range q.Labels {
+		// In NFC, as they are kept.
+		labels = append(labels, store.Label{Key: labelUser + norm.NFC.String(key), Value: norm.NFC.String(value)})
+	}
+	return labels, nil
+}
+
+// A LostScope is a scope that a client was granted and that is gone.
+type LostScope struct {
+	Client *Client
+	Grant  Grant
+}
+
+// LostScopes says which clients lost which scopes by what diff removed: what a
+// program asks after resource.Catalog.Sync. Their grants stay, and grant nothing
+// while the scope is gone. The order is that of diff.Removed, then that of List.
+// It reads as many pages as there are.
+func (r *Registry) LostScopes(ctx context.Context, diff resource.Diff) ([]LostScope, error) {
+	var lost []LostScope
+	for _, scope := range diff.Removed {
+		q := Query{ServerID: diff.ServerID, ScopeID: scope.ID, Limit: store.MaxLimit}
+		for {
+			page, err := r.List(ctx, q)
+			if err != nil {
+				return nil, err
+			}
+			for _, c := range page.Clients {
+				// A grant of another service's scope of that id has
+				// lost nothing by this diff.
+				if g, ok := c.grant(diff.ServerID, scope.ID); ok && g.ServiceID == diff.ServiceID {
+					lost = append(lost, LostScope{c, g})
+				}
+			}
+			if q.After = page.Next; q.After == "" {
+				break
+			}
+		}
+	}
+	return lost, nil
+}

@@ -1,0 +1,193 @@
+package client
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/store"
+)
+
+// The kinds of the records that a Registry writes.
+const (
+	// Kind has one record for each client, by client id, in the order of the
+	// folded names.
+	Kind store.Kind = "client"
+	// KindID has an appended record for each client id that was ever given,
+	// so that none is given again.
+	KindID store.Kind = "client.id"
+	// KindExpiry has one record for each secret, in the order of their ends.
+	// They are written with every change of their client and have its version.
+	KindExpiry store.Kind = "client.expiry"
+)
+
+// format is the number of the format of clientData.
+const format = 1
+
+// The keys of labels on the records of clients.
+const (
+	labelUser   = "label:" // and the key of the client's own label
+	labelScope  = "scope"  // value: server id, space, scope id
+	labelServer = "server" // value: server id
+	labelStatus = "status" // value: statusEnabled or statusDisabled
+	labelMethod = "method" // value: the credentials.Method
+)
+
+// The values of labelStatus.
+const (
+	statusEnabled  = "enabled"
+	statusDisabled = "disabled"
+)
+
+// clientData is a client as it is kept.
+type clientData struct {
+	Name          string             `json:"name"`
+	Description   string             `json:"description,omitempty"`
+	Labels        map[string]string  `json:"labels,omitempty"`
+	Disabled      bool               `json:"disabled,omitempty"`
+	TokenLifetime int64              `json:"token_lifetime"` // seconds
+	Method        credentials.Method `json:"method"`
+	Grants        []grantData        `json:"grants,omitempty"`
+	Secrets       []secretData       `json:"secrets,omitempty"`
+	CreatedAt     time.Time          `json:"created_at"`
+	UpdatedAt     time.Time          `json:"updated_at"`
+}
+
+type grantData struct {
+	ServerID  string `json:"server_id"`
+	ScopeID   string `json:"scope_id"`
+	ServiceID string `json:"service_id"`
+	Service   string `json:"service"`
+	Scope     string `json:"scope"`
+}
+
+type secretData struct {
+	ID        string              `json:"id"`
+	Digest    *credentials.Digest `json:"sha256,omitempty"` // absent in views
+	CreatedAt time.Time           `json:"created_at"`
+	ExpiresAt time.Time           `json:"expires_at"`
+	Imported  bool                `json:"imported,omitempty"`
+}
+
+func dataOf(c *Client, digests bool) clientData {
+	d := clientData{
+		Name: c.Name, Description: c.Description, Labels: c.Labels, Disabled: c.Disabled,
+		TokenLifetime: int64(c.TokenLifetime / time.Second), Method: c.Method,
+		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
+	for _, g := range c.Grants {
+		d.Grants = append(d.Grants, grantData(g))
+	}
+	for _, s := range c.Secrets {
+		kept := secretData{ID: s.ID, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Imported: s.Imported}
+		if digests {
+			kept.Digest = &s.Digest
+		}
+		d.Secrets = append(d.Secrets, kept)
+	}
+	return d
+}
+
+// viewOf returns the client as the audit log shows it: without digests.
+func viewOf(c *Client) clientData { return dataOf(c, false) }
+
+// decode returns the client in a record. It is also how a newer release's
+// client is read; only rewriting one is refused.
+func decode(record store.Record) (*Client, error) {
+	var d clientData
+	if err := json.Unmarshal(record.Data, &d); err != nil {
+		return nil, fmt.Errorf("decoding client %q: %w", record.ID, err)
+	}
+	c := &Client{
+		ID: record.ID,
+		Spec: Spec{
+			Name: d.Name, Description: d.Description, Labels: d.Labels, Disabled: d.Disabled,
+			TokenLifetime: time.Duration(d.TokenLifetime) * time.Second, Method: d.Method,
+		},
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		Version: record.Version,
+	}
+	c.Grants = slices.Grow(c.Grants, len(d.Grants))
+	for _, g := range d.Grants {
+		c.Grants = append(c.Grants, Grant(g))
+	}
+	c.Secrets = slices.Grow(c.Secrets, len(d.Secrets))
+	for _, s := range d.Secrets {
+		kept := Secret{ID: s.ID, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Imported: s.Imported}
+		if s.Digest == nil {
+			return nil, fmt.Errorf("decoding client %q: secret %q without a digest", record.ID, s.ID)
+		}
+		kept.Digest = *s.Digest
+		c.Secrets = append(c.Secrets, kept)
+	}
+	return c, nil
+}
+
+// recordOf returns c as it is kept, as if it were new.
+func recordOf(c *Client) (store.Record, error) {
+	data, err := json.Marshal(dataOf(c, true))
+	if err != nil {
+		return store.Record{}, fmt.Errorf("encoding client %q: %w", c.ID, err)
+	}
+	folded := store.Fold(c.Name)
+	return store.Record{
+		Kind:   Kind,
+		ID:     c.ID,
+		Names:  []string{uniqueName(folded)},
+		Labels: labelsOf(c),
+		Text:   cut(store.Fold(c.ID)+"\n"+folded, store.MaxText),
+		Sort:   cut(folded, store.MaxString),
+		Format: format,
+		Data:   data,
+	}, nil
+}
+
+func labelsOf(c *Client) []store.Label {
+	status := statusEnabled
+	if c.Disabled {
+		status = statusDisabled
+	}
+	labels := []store.Label{{Key: labelStatus, Value: status}, {Key: labelMethod, Value: string(c.Method)}}
+	for key, value := range c.Labels {
+		labels = append(labels, store.Label{Key: labelUser + key, Value: value})
+	}
+	servers := map[string]bool{}
+	for _, g := range c.Grants {
+		labels = append(labels, scopeLabel(g.ServerID, g.ScopeID))
+		if !servers[g.ServerID] {
+			servers[g.ServerID] = true
+			labels = append(labels, store.Label{Key: labelServer, Value: g.ServerID})
+		}
+	}
+	return labels
+}
+
+func scopeLabel(serverID, scopeID string) store.Label {
+	return store.Label{Key: labelScope, Value: serverID + " " + scopeID}
+}
+
+// uniqueName returns the unique name for a folded name: itself, or where
+// folding has made it longer than a store takes, what stands for it.
+func uniqueName(folded string) string {
+	if len(folded) <= store.MaxString {
+		return folded
+	}
+	sum := sha256.Sum256([]byte(folded))
+	return cut(folded, store.MaxString-1-hex.EncodedLen(len(sum))) + "\n" + hex.EncodeToString(sum[:])
+}
+
+// cut returns the beginning of s that has at most n bytes, in whole characters.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
