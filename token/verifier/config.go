@@ -1,0 +1,255 @@
+package verifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config says whose tokens a Verifier accepts, and for whom. Issuer and Audience
+// are required; every other field may be left zero.
+type Config struct {
+	// Issuer is the issuer identifier (RFC 8414 section 2): the iss of its
+	// tokens, letter by letter, and the URL below which its metadata is found.
+	// It is https, or http to a loopback address, without query and fragment.
+	Issuer string
+	// Issuers are further issuers whose tokens are accepted too. Each has its
+	// own keys: a token is verified with those of its iss alone.
+	Issuers []string
+	// Keys, if set, is asked for the keys of Issuer in place of the network:
+	// the token.Issuer in the same process, say. Issuer may then be any text,
+	// and Issuers are empty.
+	Keys KeySource
+
+	// Audience is what must stand in the aud of a token, letter by letter.
+	Audience string
+	// Audiences are further ones, one of which is enough too.
+	Audiences []string
+
+	// Resource is the https URL by which clients reach this service, without
+	// query and fragment. Challenges then point to the document that
+	// ProtectedResource serves. Empty: they point nowhere.
+	Resource string
+	// Scopes are told in that document, for clients to know what to ask for.
+	Scopes []string
+	// Realm is told in challenges. It is printable ASCII without quotes and
+	// backslashes. Default: Audience, if that is too.
+	Realm string
+
+	// Leeway is what the clocks of the issuer and of this process may differ
+	// by: up to 60 s. 0 means 60 s, negative means none.
+	Leeway time.Duration
+	// MaxKeyAge is how long keys serve after they were last fetched, while the
+	// issuer is away: a minute or more. Default: 24 h.
+	MaxKeyAge time.Duration
+	// CacheSize is how many verified tokens are remembered, so that a token
+	// that comes again need not be verified again; a token takes about 2 KiB.
+	// Each use still checks its times, that its key is in force, and Check.
+	// 0 means 1024, negative means none.
+	CacheSize int
+
+	// Check, if set, has the last word on each token that is otherwise good,
+	// remembered or not: whether it was revoked, whether its client is still
+	// enabled. If it returns an error the token is refused, and if that
+	// matches ErrUnavailable, nothing is said of the token.
+	Check func(ctx context.Context, claims *Claims) error
+
+	// HTTPClient fetches metadata and keys, 5 s for both together and at most
+	// 1 MiB each. Default: one that follows redirects only within the host and
+	// the scheme, at most 3, and uses the proxies of the environment.
+	HTTPClient *http.Client
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Logger gets what package verifier logs. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+// A KeySource hands out the keys of an issuer. It may be called concurrently,
+// and keeps to the deadline of ctx.
+type KeySource interface {
+	// JWKSet returns the JSON of a JWK Set, and for how long it is fresh: 0
+	// means 10 minutes, and otherwise 1 second to 60 minutes count.
+	JWKSet(ctx context.Context) (set []byte, maxAge time.Duration, err error)
+}
+
+const (
+	maxLeeway        = 60 * time.Second
+	defaultMaxKeyAge = 24 * time.Hour
+	defaultCacheSize = 1024
+	maxCacheSize     = 1 << 20
+)
+
+// A Verifier checks access tokens. Its methods may be called concurrently. It
+// has nothing to close.
+type Verifier struct {
+	rings     map[string]*ring // by issuer
+	audiences []string
+	leeway    time.Duration
+	check     func(context.Context, *Claims) error
+	now       func() time.Time
+	log       *slog.Logger
+	cache     *cache // nil: none
+
+	realm        string
+	metadataURL  string // of the RFC 9728 document; empty: none
+	metadataPath string
+	metadata     []byte
+}
+
+// New returns a Verifier as cfg says. It only checks cfg: keys are fetched when
+// the first token comes.
+func New(cfg Config) (*Verifier, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	v := &Verifier{now: cfg.Now, log: cfg.Logger, check: cfg.Check}
+	for _, set := range []func(*Config) error{v.setRings, v.setAudiences, v.setBounds, v.setChallenge, v.setMetadata} {
+		if err := set(&cfg); err != nil {
+			return nil, fmt.Errorf("verifier: %w", err)
+		}
+	}
+	return v, nil
+}
+
+func (v *Verifier) setRings(cfg *Config) error {
+	maxAge := cfg.MaxKeyAge
+	switch {
+	case maxAge == 0:
+		maxAge = defaultMaxKeyAge
+	case maxAge < time.Minute:
+		return fmt.Errorf("MaxKeyAge %s, want a minute or more", maxAge)
+	}
+	v.rings = make(map[string]*ring)
+	add := func(issuer string, source KeySource, shortest time.Duration) {
+		v.rings[issuer] = &ring{
+			issuer: issuer, source: source, shortest: shortest, maxAge: maxAge, now: cfg.Now, log: cfg.Logger,
+		}
+	}
+	if cfg.Keys != nil {
+		if cfg.Issuer == "" || len(cfg.Issuers) > 0 {
+			return errors.New("Keys are those of one issuer: Issuer is required, and Issuers are not allowed")
+		}
+		add(cfg.Issuer, cfg.Keys, time.Second)
+		return nil
+	}
+	client := cfg.HTTPClient
+	if client == nil {
+		client = defaultClient()
+	}
+	for _, issuer := range append([]string{cfg.Issuer}, cfg.Issuers...) {
+		u, err := parseIssuer(issuer)
+		if err != nil {
+			return err
+		}
+		if _, ok := v.rings[issuer]; ok {
+			return fmt.Errorf("issuer %q stands there twice", issuer)
+		}
+		add(issuer, newRemote(issuer, u, client, cfg.Now), time.Minute)
+	}
+	return nil
+}
+
+func (v *Verifier) setAudiences(cfg *Config) error {
+	v.audiences = append([]string{cfg.Audience}, cfg.Audiences...)
+	if slices.Contains(v.audiences, "") {
+		return errors.New("Audience is required, and none of Audiences is empty")
+	}
+	return nil
+}
+
+func (v *Verifier) setBounds(cfg *Config) error {
+	v.leeway = cfg.Leeway
+	switch {
+	case v.leeway > maxLeeway:
+		return fmt.Errorf("Leeway %s, at most %s", v.leeway, maxLeeway)
+	case v.leeway == 0:
+		v.leeway = maxLeeway
+	case v.leeway < 0:
+		v.leeway = 0
+	}
+	switch {
+	case cfg.CacheSize > maxCacheSize:
+		return fmt.Errorf("CacheSize %d, at most %d", cfg.CacheSize, maxCacheSize)
+	case cfg.CacheSize == 0:
+		v.cache = newCache(defaultCacheSize)
+	case cfg.CacheSize > 0:
+		v.cache = newCache(cfg.CacheSize)
+	}
+	return nil
+}
+
+// parseIssuer returns the URL that an issuer identifier is.
+func parseIssuer(issuer string) (*url.URL, error) {
+	if issuer == "" {
+		return nil, errors.New("Issuer is required")
+	}
+	u, err := parseURL(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("issuer %q: %w", issuer, err)
+	}
+	return u, nil
+}
+
+// parseURL parses a URL that is https, or http to a loopback address, and holds
+// nothing but host, port and path.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("not a URL")
+	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		return nil, errors.New("not https (http is for loopback addresses alone)")
+	case u.Hostname() == "" || u.Opaque != "":
+		return nil, errors.New("no host")
+	case u.User != nil:
+		return nil, errors.New("user information in a URL")
+	case strings.ContainsAny(text, "?#"):
+		return nil, errors.New("a query or a fragment")
+	}
+	return u, nil
+}
+
+// loopback reports whether host is this machine by its name or by its address.
+func loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// defaultClient returns the client of a Verifier that was given none. Its
+// connections close soon after use.
+func defaultClient() *http.Client {
+	return &http.Client{
+		Timeout: fetchTimeout,
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            (&net.Dialer{Timeout: fetchTimeout}).DialContext,
+			ForceAttemptHTTP2:      true,
+			TLSHandshakeTimeout:    fetchTimeout,
+			ResponseHeaderTimeout:  fetchTimeout,
+			IdleConnTimeout:        fetchTimeout,
+			MaxIdleConnsPerHost:    1,
+			MaxResponseHeaderBytes: 64 << 10,
+		},
+		CheckRedirect: func(req *http.Request, via []*http.Request) error {
+			first := via[0].URL
+			if len(via) > 3 || req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
+				return errors.New("redirected away")
+			}
+			return nil
+		},
+	}
+}
