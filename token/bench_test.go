@@ -1,0 +1,78 @@
+package token_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-go/clientele/token"
+)
+
+// BenchmarkToken is a token request by secret through the http.Handler, with
+// every check and the log on, beside the signature that it can't be faster than.
+func BenchmarkToken(b *testing.B) {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(b, err)
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(b, err)
+	digest := sha256.Sum256([]byte("a signing input"))
+
+	b.Run("ES256/raw signature", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := ecdsa.SignASN1(rand.Reader, ec, digest[:]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("ES256/token by secret", func(b *testing.B) { benchmarkToken(b, "ES256") })
+	b.Run("EdDSA/raw signature", func(b *testing.B) {
+		input := make([]byte, 400)
+		b.ReportAllocs()
+		for b.Loop() {
+			ed25519.Sign(ed, input)
+		}
+	})
+	b.Run("EdDSA/token by secret", func(b *testing.B) { benchmarkToken(b, "EdDSA") })
+}
+
+func benchmarkToken(b *testing.B, algorithm string) {
+	a := newAuthority(b, func(c *token.Config) {
+		c.Algorithm = algorithm
+		c.Logger = slog.New(slog.DiscardHandler)
+	})
+	c := a.add("report")
+	body := []byte(c.form().Encode())
+	w := &discard{header: http.Header{}}
+	r := httptest.NewRequest(http.MethodPost, issuerURL+"/oauth2/v1/token", nil)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	reader := &rewound{}
+	r.Body = reader
+	b.ReportAllocs()
+	for b.Loop() {
+		reader.b = body
+		w.status = 0
+		a.issuer.ServeHTTP(w, r)
+		if w.status != 0 {
+			b.Fatal(w.status)
+		}
+	}
+}
+
+// discard is a ResponseWriter that keeps the status only.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }

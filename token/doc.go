@@ -1,0 +1,23 @@
+// Package token is the authority: the [Issuer] authenticates API clients,
+// decides what they get, and signs their access tokens.
+//
+// An Issuer is an http.Handler that serves the token endpoint (RFC 6749 client
+// credentials), the JWK Set and the metadata (RFC 8414), and a plain method,
+// [Issuer.Issue], that does the same without HTTP:
+//
+//	issuer, err := token.NewIssuer(ctx, token.Config{
+//		Issuer:      "https://auth.example.com",
+//		Clients:     registry,
+//		Store:       st,
+//		SealingKeys: []token.SealingKey{key},
+//	})
+//	…
+//	http.Handle("/", issuer)
+//
+// Access tokens are JWTs of RFC 9068; package token/verifier checks them, in any
+// process. A program that wants a word in what is issued sets Config.OnIssue.
+//
+// Read [Config] first, then [Issuance] and [Error]. An Issuer serves one tenant;
+// several in one process are told apart by host or by the path of their issuer
+// identifiers.
+package token

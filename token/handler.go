@@ -1,0 +1,264 @@
+package token
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The well-known places of the metadata.
+const (
+	oauthMetadata  = "/.well-known/oauth-authorization-server" // before the issuer's path (RFC 8414 §3)
+	openidMetadata = "/.well-known/openid-configuration"       // after it (OpenID Connect Discovery §4)
+)
+
+// route makes the routing table: full paths, each once.
+func (i *Issuer) route(base *url.URL, paths Paths) error {
+	if paths.Token == "" {
+		paths.Token = "/oauth2/v1/token"
+	}
+	if paths.Keys == "" {
+		paths.Keys = "/oauth2/v1/keys"
+	}
+	for _, p := range []string{paths.Token, paths.Keys} {
+		if u, err := url.Parse(p); err != nil || !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || u.Path != p || u.EscapedPath() != p || p == "/" {
+			return fmt.Errorf("token: Config.Paths has %q, want a plain path such as /oauth2/v1/token", p)
+		}
+	}
+	metadata, err := json.Marshal(map[string]any{
+		"issuer":                                i.issuer,
+		"token_endpoint":                        i.issuer + paths.Token,
+		"jwks_uri":                              i.issuer + paths.Keys,
+		"grant_types_supported":                 []string{GrantClientCredentials},
+		"response_types_supported":              []string{},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+	})
+	if err != nil {
+		return fmt.Errorf("token: encoding the metadata: %w", err)
+	}
+	i.metadata = metadata
+	serveMetadata := i.document(func(context.Context) ([]byte, string, error) { return metadata, etagOf(metadata), nil })
+	i.routes = map[string]http.HandlerFunc{
+		base.Path + paths.Token:    i.serveToken,
+		base.Path + paths.Keys:     i.document(i.keysDocument),
+		oauthMetadata + base.Path:  serveMetadata,
+		base.Path + openidMetadata: serveMetadata,
+	}
+	if len(i.routes) != 4 {
+		return errors.New("token: Config.Paths has the same path twice, or one of the metadata")
+	}
+	return nil
+}
+
+// Mount registers the full paths of the Issuer on mux, so that several Issuers,
+// or an Issuer and other handlers, share one server.
+func (i *Issuer) Mount(mux *http.ServeMux) {
+	for path := range i.routes {
+		mux.Handle(path, i)
+	}
+}
+
+// ServeHTTP serves the endpoints at their full paths, and 404 elsewhere.
+func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	handler, ok := i.routes[r.URL.Path]
+	if !ok || r.URL.RawPath != "" {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	handler(w, r)
+}
+
+func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		err := &Error{
+			Code: CodeInvalidRequest, Reason: ReasonMethod, Status: http.StatusMethodNotAllowed,
+			Description: "The method must be POST.",
+		}
+		i.log(ctx, "", remoteAddr(r), nil, err)
+		writeError(w, err)
+		return
+	}
+	req, err := readRequest(w, r)
+	if err != nil {
+		i.log(ctx, "", remoteAddr(r), nil, err)
+		writeError(w, err)
+		return
+	}
+	token, err := i.Issue(ctx, *req)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeToken(w, token)
+}
+
+// writeToken answers with RFC 6749 §5.1.
+func writeToken(w http.ResponseWriter, token *Token) {
+	buf := buffers.Get().(*[]byte)
+	defer func() { buffers.Put(buf) }()
+	b := append((*buf)[:0], `{"access_token":"`...)
+	b = append(b, token.AccessToken...) // base64url and dots
+	b = append(b, `","token_type":"Bearer","expires_in":`...)
+	b = strconv.AppendInt(b, int64(token.ExpiresIn/time.Second), 10)
+	if len(token.Scopes) > 0 {
+		b = append(b, `,"scope":`...)
+		b = appendScopes(b, token.Scopes)
+	}
+	b = append(b, '}')
+	*buf = b
+	setHeaders(w)
+	_, _ = w.Write(b)
+}
+
+// writeError answers with RFC 6749 §5.2. What is no *Error means that the caller
+// has left, or soon will.
+func writeError(w http.ResponseWriter, err error) {
+	var refusal *Error
+	if !errors.As(err, &refusal) {
+		refusal = unavailable("", "", err)
+	}
+	b := append([]byte(`{"error":`), appendString(nil, safeText(refusal.Code))...)
+	if refusal.Description != "" {
+		b = append(b, `,"error_description":`...)
+		b = appendString(b, safeText(refusal.Description))
+	}
+	b = append(b, '}')
+	setHeaders(w)
+	status := refusal.status()
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint", charset="UTF-8"`)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "2")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(b)
+}
+
+func setHeaders(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+// safeText replaces what RFC 6749 §5.2 does not allow in error and
+// error_description.
+func safeText(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return '?'
+		}
+		return c
+	}, s)
+}
+
+func (i *Issuer) keysDocument(ctx context.Context) ([]byte, string, error) {
+	keys, err := i.keys.at(ctx, i.now())
+	if err != nil {
+		return nil, "", err
+	}
+	return keys.set, keys.etag, nil
+}
+
+// document serves a public JSON document that may be cached.
+func (i *Issuer) document(get func(context.Context) (body []byte, etag string, err error)) http.HandlerFunc {
+	cacheControl := fmt.Sprintf("public, max-age=%d", i.keysMaxAge/time.Second)
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.Set("Allow", "GET, HEAD")
+			h.Set("Cache-Control", "no-store")
+			http.Error(w, "the method must be GET", http.StatusMethodNotAllowed)
+			return
+		}
+		body, etag, err := get(r.Context())
+		if err != nil {
+			i.logger.ErrorContext(r.Context(), "serving a document failed", "path", r.URL.Path, "cause", err)
+			writeError(w, unavailable(ReasonStoreUnavailable, "reading", err))
+			return
+		}
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", cacheControl)
+		h.Set("ETag", etag)
+		h.Set("X-Content-Type-Options", "nosniff")
+		if matches(r.Header.Get("If-None-Match"), etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+		if r.Method == http.MethodGet {
+			_, _ = w.Write(body)
+		}
+	}
+}
+
+func etagOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}
+
+// matches reports whether an If-None-Match header names etag (RFC 9110 §13.1.2).
+func matches(header, etag string) bool {
+	for _, one := range strings.Split(header, ",") {
+		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
+		if one == etag || one == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// log writes what became of a token request.
+func (i *Issuer) log(ctx context.Context, clientID, address string, token *Token, err error) {
+	if err == nil {
+		if !i.logger.Enabled(ctx, slog.LevelDebug) {
+			return
+		}
+		i.logger.LogAttrs(ctx, slog.LevelDebug, "token issued",
+			slog.String("client_id", token.ClientID), slog.String("address", address),
+			slog.String("jti", token.ID), slog.String("audience", token.Audience),
+			slog.String("scope", strings.Join(token.Scopes, " ")), slog.String("credential", token.Credential.ID),
+			slog.Time("expires_at", token.ExpiresAt))
+		return
+	}
+	level, message := slog.LevelInfo, "token refused"
+	var refusal *Error
+	if !errors.As(err, &refusal) {
+		refusal = &Error{Reason: "caller_left", Err: err}
+	}
+	if refusal.status() >= 500 {
+		level, message = slog.LevelError, "token request failed"
+	}
+	if !i.logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("client_id", shorten(clientID)), slog.String("address", address),
+		slog.String("error", refusal.Code), slog.String("reason", refusal.Reason),
+	}
+	if refusal.Err != nil {
+		attrs = append(attrs, slog.Any("cause", refusal.Err))
+	}
+	i.logger.LogAttrs(ctx, level, message, attrs...)
+}
+
+// shorten bounds what a stranger can write into the log.
+func shorten(clientID string) string {
+	if len(clientID) > 64 {
+		clientID = clientID[:64] + "…"
+	}
+	return strings.ToValidUTF8(clientID, "\uFFFD")
+}

@@ -1,0 +1,215 @@
+package token
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/clientele-go/clientele/audit"
+	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/jws"
+	"github.com/clientele-go/clientele/store"
+	"github.com/clientele-go/clientele/token/verifier"
+)
+
+// Config is what an Issuer needs. Issuer and Clients are required, and one of
+// Store with SealingKeys, Signer and EphemeralKeys.
+type Config struct {
+	// Issuer is the issuer identifier (RFC 8414 §2): an https URL without
+	// query, fragment and trailing slash, or an http URL of a loopback
+	// address. It is the iss of every token and the beginning of every URL
+	// in the metadata; no header of a request ever takes part in them.
+	Issuer string
+	// Clients are the API clients and, through it, the resource servers.
+	Clients *client.Registry
+
+	// Store keeps the signing keys, sealed by SealingKeys: the first seals,
+	// all of them open. The first key is made when the first Issuer starts,
+	// however many start at once.
+	Store       store.Store
+	SealingKeys []SealingKey
+	// Audit is the log that a new key is written to, over the same Store. Nil
+	// means one that keeps its events for ever. The actor is that of the
+	// context, or the program "token.Issuer".
+	Audit *audit.Log
+	// Signer, instead, is a key of the program's own, in a key service
+	// perhaps: ECDSA on P-256, P-384 or P-521, RSA of 2048 to 8192 bits, or
+	// Ed25519. It must allow concurrent calls.
+	Signer crypto.Signer
+	// EphemeralKeys, instead, makes a key that ends with the process and
+	// never leaves its memory, for tests and demonstrations.
+	EphemeralKeys bool
+	// Algorithm is what tokens are signed with: ES256 (the default), RS256,
+	// PS256 or EdDSA. With Signer it may be any that fits the key; empty
+	// means the usual one.
+	Algorithm string
+
+	// OnIssue, if set, is asked before anything is signed. It may narrow
+	// Issuance.Scopes, shorten Lifetime, set Claims, or refuse with an *Error.
+	// Any other error, or a change that is not allowed, is answered with 503
+	// and logged. It is called concurrently.
+	OnIssue func(ctx context.Context, issuance *Issuance) error
+	// AllowNoScope lets a client that has no scope at a resource server get
+	// tokens for it, which say who it is and nothing more.
+	AllowNoScope bool
+
+	// Paths are where the endpoints are, below the path of Issuer.
+	Paths Paths
+	// KeyPeriod is how long a signing key in Store is used before the next one
+	// takes its place. 0 means 90 days, negative means until RotateKeys.
+	KeyPeriod time.Duration
+	// KeyLead is how long the next key is published before it is used: at
+	// least KeysMaxAge and two hours, and less than KeyPeriod. 0 means 24
+	// hours.
+	KeyLead time.Duration
+	// KeysMaxAge is how long verifiers may keep the JWK Set, in whole
+	// seconds, 1 minute to 1 hour. 0 means 10 minutes.
+	KeysMaxAge time.Duration
+
+	// Logger gets what is issued (Debug), what is refused (Info) and what
+	// fails (Error). Nil means slog.Default(). See Issuer for the attributes.
+	Logger *slog.Logger
+	// Now tells the time; nil means time.Now.
+	Now func() time.Time
+	// Rand makes keys and ids; nil means crypto/rand.Reader.
+	Rand io.Reader
+}
+
+// Paths are where the endpoints of an Issuer are, below the path of its issuer
+// identifier. Each begins with a slash.
+type Paths struct {
+	Token string // empty means /oauth2/v1/token
+	Keys  string // empty means /oauth2/v1/keys
+}
+
+// An Issuer authenticates API clients and issues their access tokens. It is an
+// http.Handler that routes full paths, and may be called concurrently. It keeps
+// no goroutine and has nothing to close.
+//
+// Its log records have the message "token issued", "token refused" or "token
+// request failed" and the attributes client_id, address, and either jti,
+// audience, scope, credential and expires_at or error, reason and cause.
+type Issuer struct {
+	issuer       string
+	clients      *client.Registry
+	keys         keySource
+	onIssue      func(context.Context, *Issuance) error
+	allowNoScope bool
+	keysMaxAge   time.Duration
+	logger       *slog.Logger
+	now          func() time.Time
+	rand         io.Reader
+
+	claimsHead []byte // {"iss":"…"
+	routes     map[string]http.HandlerFunc
+	metadata   []byte
+}
+
+// NewIssuer returns an Issuer. It reads the signing keys, and makes the first
+// one if there is none, within ctx. Keys that none of SealingKeys opens are an
+// error (ErrSealed), never a reason to make new ones.
+func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
+	base, err := parseIssuer(cfg.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Clients == nil {
+		return nil, errors.New("token: Config needs Clients")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Rand == nil {
+		cfg.Rand = rand.Reader
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	switch age := cfg.KeysMaxAge; {
+	case age == 0:
+		cfg.KeysMaxAge = 10 * time.Minute
+	case age < time.Minute || age > time.Hour || age%time.Second != 0:
+		return nil, fmt.Errorf("token: Config.KeysMaxAge is %v, want whole seconds from 1m to 1h", age)
+	}
+	i := &Issuer{
+		issuer:       cfg.Issuer,
+		clients:      cfg.Clients,
+		onIssue:      cfg.OnIssue,
+		allowNoScope: cfg.AllowNoScope,
+		keysMaxAge:   cfg.KeysMaxAge,
+		logger:       cfg.Logger,
+		now:          cfg.Now,
+		rand:         cfg.Rand,
+		claimsHead:   appendString([]byte(`{"iss":`), cfg.Issuer),
+	}
+	if err := i.route(base, cfg.Paths); err != nil {
+		return nil, err
+	}
+	if i.keys, err = newKeySource(ctx, &cfg); err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	return i, nil
+}
+
+// parseIssuer checks an issuer identifier.
+func parseIssuer(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case s == "":
+		return nil, errors.New("token: Config needs an Issuer, such as https://auth.example.com")
+	case err != nil:
+		return nil, errors.New("token: Config.Issuer is not a URL")
+	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Opaque != "":
+		return nil, fmt.Errorf("token: Config.Issuer is %q, want an https URL with a host", u.Redacted())
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("token: Config.Issuer is %q: http is for loopback addresses only", u.Redacted())
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#"):
+		return nil, errors.New("token: Config.Issuer has a user, a query or a fragment")
+	case strings.HasSuffix(u.Path, "/"):
+		return nil, fmt.Errorf("token: Config.Issuer is %q, want it without a slash at the end", s)
+	case u.EscapedPath() != u.Path || strings.Contains(u.Path, "//") || strings.Contains(u.Path, "/."):
+		return nil, fmt.Errorf("token: Config.Issuer is %q, want a plain path", s)
+	}
+	return u, nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// Verifier returns a Verifier of this Issuer's tokens for a resource server in
+// the same process, which needs no HTTP and has the keys of a second ago at the latest.
+func (i *Issuer) Verifier(audience string) (*verifier.Verifier, error) {
+	return verifier.New(verifier.Config{
+		Issuer: i.issuer, Audience: audience, Keys: i, Now: i.now, Logger: i.logger,
+	})
+}
+
+// inProcess is how long a Verifier of the same process keeps the keys.
+const inProcess = time.Second
+
+// JWKSet returns the public keys as a JWK Set (RFC 7517 §5), and how long it may
+// be kept: it is what the Verifier of the same process reads.
+func (i *Issuer) JWKSet(ctx context.Context) (set []byte, maxAge time.Duration, err error) {
+	keys, err := i.keys.at(ctx, i.now())
+	if err != nil {
+		return nil, 0, fmt.Errorf("token: reading the signing keys: %w", err)
+	}
+	return keys.set, inProcess, nil
+}
+
+// algorithms are those that keys are made for.
+var algorithms = []jws.Algorithm{jws.ES256, jws.RS256, jws.PS256, jws.EdDSA}
