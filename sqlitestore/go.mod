@@ -1,0 +1,19 @@
+module github.com/clientele-go/clientele/sqlitestore
+
+go 1.26.0
+
+require (
+	github.com/clientele-go/clientele v0.1.0
+	github.com/ncruces/go-sqlite3 v0.37.0
+	github.com/stretchr/testify v1.12.1
+)
+
+require (
+	github.com/ncruces/go-sqlite3-wasm/v6 v6.5.35401 // indirect
+	github.com/ncruces/julianday v1.0.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.44.0 // indirect
+)
+
+replace github.com/clientele-go/clientele => ../
