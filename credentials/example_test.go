@@ -108,7 +108,7 @@ func ExampleAssertion_Verify() {
 	// Output:
 	// it claims to be c_nightly
 	// it is c_nightly by Ed25519 kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k
-	// to be spent: x
+	// to be spent: Dzp1dXkO7rFIPOyHzkZdZvwP_Q2rVvZopwqL9TG3wLM
 	// client assertion refused: wrong_audience: aud is ["https://auth.example.com"], want ["https://another.example.com"]
 	// client assertion refused: expired_assertion: exp was 59m0s ago
 }

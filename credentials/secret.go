@@ -67,7 +67,10 @@ func NewSecret(rand io.Reader) (Secret, error) {
 // randomText writes n characters, each equally likely.
 func randomText(b *strings.Builder, rand io.Reader, n int) error {
 	var buf [64]byte
-	for n > 0 {
+	for range 64 { // of which one or two are enough, unless rand is broken
+		if n == 0 {
+			return nil
+		}
 		if _, err := io.ReadFull(rand, buf[:]); err != nil {
 			return fmt.Errorf("reading randomness: %w", err)
 		}
@@ -78,7 +81,7 @@ func randomText(b *strings.Builder, rand io.Reader, n int) error {
 			}
 		}
 	}
-	return nil
+	return errors.New("reading randomness: the source is not random")
 }
 
 // checksum is the CRC-32 (IEEE) of s in base 62.
@@ -159,7 +162,8 @@ type Digest [sha256.Size]byte
 // than MaxSecretLen only the beginning is looked at, so that the work is
 // bounded; Equal is what refuses it.
 func DigestOf(presented string) Digest {
-	return sha256.Sum256([]byte(presented[:min(len(presented), MaxSecretLen+1)]))
+	var b [MaxSecretLen + 1]byte // on the stack
+	return sha256.Sum256(b[:copy(b[:], presented)])
 }
 
 // Equal reports whether d and other are the same, in a time that does not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -83,11 +84,12 @@ func (t *Table[T]) Get(ctx context.Context, id string) (T, error) {
 	if !ok {
 		if _, _, gone := t.absent.get(id); gone {
 			t.mu.RUnlock()
-			return value, absentError(t.cfg.Kind, id)
+			return value, &absentError{t.cfg.Kind, id}
 		}
 	}
 	t.mu.RUnlock()
 	if !ok {
+		id = strings.Clone(id) // which may be a part of something large
 		return t.loads.Do(ctx, id, func(ctx context.Context) (T, error) { return t.load(ctx, id) })
 	}
 	if !young {
@@ -179,9 +181,16 @@ func (t *Table[T]) reset() {
 	clear(t.loading)
 }
 
-func absentError(kind Kind, id string) error {
-	return fmt.Errorf("%s %.64q: %w", kind, id, ErrNotFound)
+// An absentError says that there is no such record. It is put into words only
+// if somebody reads it: whoever asks for what is absent should wait no longer.
+type absentError struct {
+	kind Kind
+	id   string
 }
+
+func (e *absentError) Error() string { return fmt.Sprintf("%s %.64q: %v", e.kind, e.id, ErrNotFound) }
+
+func (e *absentError) Unwrap() error { return ErrNotFound }
 
 // generations is a map bounded to max entries that forgets the least used: when
 // the young generation is half of max, it becomes the old one, whose entries

@@ -216,7 +216,8 @@ func TestFaults(t *testing.T) {
 			pattern := "^TestSuite$/^" + underscored(group) + "$/^" + regexp.QuoteMeta(underscored(sentence))
 			// Who waits for what never comes, fails by the timeout.
 			cmd := exec.CommandContext(t.Context(), exe, "-test.run="+pattern, "-test.count=1", "-test.timeout=3s", "-test.v")
-			cmd.Env = append(os.Environ(), "STORETEST_FAULT="+f.key())
+			tmp := t.TempDir() // which a child that is ended by the timeout leaves as it is
+			cmd.Env = append(os.Environ(), "STORETEST_FAULT="+f.key(), "TMPDIR="+tmp, "TMP="+tmp)
 			output, err := cmd.CombinedOutput()
 			ran := strings.Contains(string(output), "=== RUN   TestSuite/"+underscored(f.wants))
 			if _, is := errors.AsType[*exec.ExitError](err); err != nil && !is {

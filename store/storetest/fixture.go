@@ -13,7 +13,7 @@ import (
 
 // patience is how long the suite waits for what must happen soon. A store in
 // order never needs it.
-const patience = 30 * time.Second
+const patience = 15 * time.Second
 
 // glance is how long the suite looks whether something happens that must not.
 const glance = 20 * time.Millisecond
@@ -243,7 +243,7 @@ func together(t testing.TB, n int, run func(i int) error) {
 		}()
 	}
 	close(begin)
-	deadline := time.After(2 * patience)
+	deadline := time.After(4 * patience)
 	for range n {
 		select {
 		case err := <-errs:

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/clientele-go/clientele/store"
 )
@@ -151,19 +152,29 @@ func testRaceVersions(t *testing.T, s fixture) {
 	}
 }
 
-// beside runs read again and again in two goroutines while write runs.
-func beside(t *testing.T, read, write func() error) {
+// beside runs read again and again in two goroutines while write runs again and
+// again in a third, until there were enough of both.
+func beside(t *testing.T, read func() error, write func(i int) error) {
 	t.Helper()
+	const enough = 100
+	var reads atomic.Int32
 	done := make(chan struct{})
-	together(t, 3, func(i int) error {
-		if i == 0 {
+	end := time.Now().Add(patience / 5)
+	together(t, 3, func(who int) error {
+		if who == 0 {
 			defer close(done)
-			return write()
+			for i := 0; i < enough || int(reads.Load()) < enough && time.Now().Before(end); i++ {
+				if err := write(i); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 		for {
 			if err := read(); err != nil {
 				return err
 			}
+			reads.Add(1)
 			select {
 			case <-done:
 				return nil
@@ -194,14 +205,10 @@ func testRaceWhole(t *testing.T, s fixture) {
 			err = fmt.Errorf("a Get saw a part of an Apply: version %d of b, then %d of a", first.Version, second.Version)
 		}
 		return err
-	}, func() (err error) {
-		for range 100 {
-			a.Version, b.Version = rev, rev
-			if rev, err = s.Apply(t.Context(), store.Put(a), store.Put(b)); err != nil {
-				return err
-			}
-		}
-		return nil
+	}, func(int) (err error) {
+		a.Version, b.Version = rev, rev
+		rev, err = s.Apply(t.Context(), store.Put(a), store.Put(b))
+		return err
 	})
 }
 
@@ -209,7 +216,7 @@ func testRacePage(t *testing.T, s fixture) {
 	const records = 20
 	var oldest []store.Record
 	for i := range records {
-		oldest = append(oldest, s.put(bare(fmt.Sprintf("%04d", i))))
+		oldest = append(oldest, s.put(bare(fmt.Sprintf("%08d", i))))
 	}
 	beside(t, func() error {
 		p, err := s.List(t.Context(), store.Query{Kind: "client", Count: true, Limit: records + 5})
@@ -217,16 +224,11 @@ func testRacePage(t *testing.T, s fixture) {
 			err = fmt.Errorf("%d records, Total %d and Next %q, but there are %d at any moment", len(p.Records), p.Total, p.Next, records)
 		}
 		return err
-	}, func() (err error) {
-		for i := range 100 {
-			fresh := bare(fmt.Sprintf("%04d", records+i))
-			drop := oldest[0]
-			fresh.Version, err = s.Apply(t.Context(), store.Delete("client", drop.ID, drop.Version), store.Put(fresh))
-			if err != nil {
-				return err
-			}
-			oldest = append(oldest[1:], fresh)
-		}
-		return nil
+	}, func(i int) (err error) {
+		fresh := bare(fmt.Sprintf("%08d", records+i))
+		drop := oldest[0]
+		fresh.Version, err = s.Apply(t.Context(), store.Delete("client", drop.ID, drop.Version), store.Put(fresh))
+		oldest = append(oldest[1:], fresh)
+		return err
 	})
 }

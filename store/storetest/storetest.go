@@ -18,9 +18,8 @@
 // [Benchmark] measures the calls that clientele makes most, in the same way for
 // every store.
 //
-// No test sleeps. What has to be waited for is waited for as long as a slow
-// machine may need, half a minute; a store in order takes a few seconds for
-// everything.
+// No test sleeps. What must happen soon is waited for as long as a slow machine
+// may need, 15 seconds; a store in order passes everything within a few seconds.
 package storetest
 
 import (

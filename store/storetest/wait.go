@@ -160,7 +160,7 @@ func pingPong(t *testing.T, writer, reader fixture, rounds int) {
 			heard.Store(int64(since))
 		}
 	}()
-	end := time.Now().Add(patience / 60)
+	end := time.Now().Add(patience / 30)
 	for i := 0; i < rounds && time.Now().Before(end); i++ {
 		for store.Revision(heard.Load()) != r.Version {
 			select {
