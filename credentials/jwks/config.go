@@ -1,0 +1,112 @@
+package jwks
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/clientele-go/clientele/internal/fetch"
+)
+
+// Config says how a Cache reaches JWKS URLs, and how many it keeps. The zero
+// Config is the one for production.
+type Config struct {
+	// Allow is which URLs are fetched that would be refused otherwise.
+	Allow Allow
+	// HTTPClient fetches the sets. What it connects to is then the program's
+	// responsibility; its redirects are held to the rules of this package all
+	// the same, and it is given no cookies. Default: one that connects to
+	// public addresses alone, and to those of Allow, through no proxy.
+	HTTPClient *http.Client
+
+	// MaxURLs is how many URLs are kept, at least 1: what was not used for
+	// the longest time makes room. Sets of more than four keys on average
+	// count for more. A URL with two EC keys takes about 1.5 KiB.
+	// Default: 100 000.
+	MaxURLs int
+	// MaxInFlight is how many fetches run at the same time, at least 1. Each
+	// takes a goroutine, a connection and up to 2 MiB. Default: 64.
+	MaxInFlight int
+	// MaxInFlightPerHost is how many of them may be for the same host name.
+	// Default: 8, or MaxInFlight if that is less.
+	MaxInFlightPerHost int
+
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Logger gets what package jwks logs: fetches that fail, keys that are
+	// ignored. Queries of URLs are left out. Default: slog.Default().
+	Logger *slog.Logger
+}
+
+const (
+	defaultMaxURLs            = 100_000
+	defaultMaxInFlight        = 64
+	defaultMaxInFlightPerHost = 8
+)
+
+// A Cache fetches and keeps the keys under JWKS URLs. Its methods may be called
+// concurrently. It has nothing to close: a goroutine of its own runs for as long
+// as a fetch does, 5 seconds at most.
+type Cache struct {
+	client *http.Client
+	allow  Allow
+	now    func() time.Time
+	log    *slog.Logger
+	table  *table
+	limits *limits
+}
+
+// New returns a Cache as cfg says.
+func New(cfg Config) (*Cache, error) {
+	for _, field := range []struct {
+		name    string
+		value   *int
+		whenOut int
+	}{
+		{"MaxURLs", &cfg.MaxURLs, defaultMaxURLs},
+		{"MaxInFlight", &cfg.MaxInFlight, defaultMaxInFlight},
+		{"MaxInFlightPerHost", &cfg.MaxInFlightPerHost, min(defaultMaxInFlightPerHost, max(cfg.MaxInFlight, 1))},
+	} {
+		if *field.value < 0 {
+			return nil, fmt.Errorf("jwks: %s is %d, want 1 or more", field.name, *field.value)
+		}
+		if *field.value == 0 {
+			*field.value = field.whenOut
+		}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = newClient(cfg.Allow, nil)
+	}
+	return &Cache{
+		client: disciplined(cfg.HTTPClient),
+		allow:  cfg.Allow,
+		now:    cfg.Now,
+		log:    cfg.Logger,
+		table:  newTable(cfg.MaxURLs),
+		limits: newLimits(cfg.MaxInFlight, cfg.MaxInFlightPerHost),
+	}, nil
+}
+
+// disciplined returns a copy of client that follows redirects only where both
+// this package and client do, and knows no cookies.
+func disciplined(client *http.Client) *http.Client {
+	c := *client
+	c.Jar = nil
+	c.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		if err := fetch.SameHost(req, via); err != nil {
+			return err
+		}
+		if client.CheckRedirect != nil {
+			return client.CheckRedirect(req, via)
+		}
+		return nil
+	}
+	return &c
+}

@@ -1,0 +1,129 @@
+// Package fetch gets small JSON documents, metadata and JWK Sets, from servers
+// that are not trusted to be well-behaved.
+//
+//	answer, err := fetch.Get(ctx, client, url, "application/json", 1<<20)
+//	…
+//	fresh := fetch.Freshness(answer.Header)
+//
+// [Get] reads one answer of bounded size, [SameHost] is the redirect policy for
+// its client, [Freshness] says for how long the answer may be used.
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// An Answer is a body that came whole, with its headers.
+type Answer struct {
+	Body   []byte
+	Header http.Header
+}
+
+var (
+	// ErrTooLarge: the body is longer than the limit. It was not read to its end.
+	ErrTooLarge = errors.New("answer too large")
+	// ErrEncoded: the body is compressed though nobody asked for that. It was
+	// not looked at, so that no small answer unpacks to a large one.
+	ErrEncoded = errors.New("answer has a content encoding")
+	// ErrCut: the status and the headers came, but not the whole body.
+	ErrCut = errors.New("answer did not come whole")
+	// ErrRedirect: the answer is a redirect that SameHost does not follow.
+	ErrRedirect = errors.New("redirect not followed")
+)
+
+// A StatusError is an answer that is not 200 OK.
+type StatusError struct{ Status int }
+
+// Error returns the status in figures.
+func (e *StatusError) Error() string { return "status " + strconv.Itoa(e.Status) }
+
+// Get returns the answer to a GET of location by client if it is 200 OK and its
+// body has at most limit bytes. How long it takes is for ctx and client to
+// bound. No compression is asked for, and none is accepted.
+//
+// The error is a *StatusError, or matches one of the errors above, or is what
+// kept the request from being made or answered. It does not quote location, the
+// query of which may be confidential.
+func Get(ctx context.Context, client *http.Client, location, accept string, limit int) (Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
+	if err != nil {
+		return Answer{}, withoutURL(err)
+	}
+	req.Header.Set("Accept", accept)
+	// Said outright, it also keeps a transport from unpacking by itself.
+	req.Header.Set("Accept-Encoding", "identity")
+	resp, err := client.Do(req)
+	if err != nil {
+		return Answer{}, withoutURL(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return Answer{}, &StatusError{resp.StatusCode}
+	}
+	for _, encoding := range resp.Header.Values("Content-Encoding") {
+		if encoding != "" && encoding != "identity" {
+			return Answer{}, fmt.Errorf("%w: %.32q", ErrEncoded, encoding)
+		}
+	}
+	if resp.Uncompressed {
+		return Answer{}, ErrEncoded
+	}
+	body, err := read(resp, limit)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{Body: body, Header: resp.Header}, nil
+}
+
+// read returns the body of resp.
+func read(resp *http.Response, limit int) ([]byte, error) {
+	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	if resp.ContentLength > int64(limit) {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
+	switch {
+	case len(body) > limit:
+		return nil, tooLarge
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrCut, err)
+	}
+	return body, nil
+}
+
+// withoutURL returns what lies behind an error of package http that quotes the
+// URL.
+func withoutURL(err error) error {
+	var quoting *url.Error
+	if errors.As(err, &quoting) {
+		return quoting.Err
+	}
+	return err
+}
+
+// maxRedirects is how many redirects SameHost follows.
+const maxRedirects = 3
+
+// SameHost is a CheckRedirect for http.Client: at most 3 redirects, each to the
+// scheme, host and port of the first request, none with user information. Its
+// error matches ErrRedirect.
+func SameHost(req *http.Request, via []*http.Request) error {
+	first := via[0].URL
+	switch {
+	case len(via) > maxRedirects:
+		return fmt.Errorf("%w: more than %d", ErrRedirect, maxRedirects)
+	case req.URL.Scheme != first.Scheme:
+		return fmt.Errorf("%w: to another scheme", ErrRedirect)
+	case req.URL.Host != first.Host:
+		return fmt.Errorf("%w: to another host or port", ErrRedirect)
+	case req.URL.User != nil:
+		return fmt.Errorf("%w: with user information", ErrRedirect)
+	}
+	return nil
+}

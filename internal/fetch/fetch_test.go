@@ -1,0 +1,176 @@
+package fetch_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/clientele-go/clientele/internal/fetch"
+	"github.com/stretchr/testify/require"
+)
+
+const limit = 1000
+
+// get fetches what handler serves.
+func get(t *testing.T, handler http.HandlerFunc) (fetch.Answer, error) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	client := &http.Client{Transport: &http.Transport{}, CheckRedirect: fetch.SameHost}
+	t.Cleanup(client.CloseIdleConnections)
+	return fetch.Get(t.Context(), client, server.URL+"/start?secret", "application/json", limit)
+}
+
+func TestGet(t *testing.T) {
+	answers := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, body) }
+	}
+	flushed := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.(http.Flusher).Flush() // so there is no Content-Length
+			io.WriteString(w, body)
+		}
+	}
+	cases := map[string]struct {
+		handler http.HandlerFunc
+		want    string
+		err     error
+	}{
+		"a body is returned whole":                      {answers("{}"), "{}", nil},
+		"an empty body is a body":                       {answers(""), "", nil},
+		"a body may be as long as the limit":            {answers(strings.Repeat("x", limit)), strings.Repeat("x", limit), nil},
+		"without Content-Length too":                    {flushed(strings.Repeat("x", limit)), strings.Repeat("x", limit), nil},
+		"a byte more is too large":                      {answers(strings.Repeat("x", limit+1)), "", fetch.ErrTooLarge},
+		"and without Content-Length":                    {flushed(strings.Repeat("x", limit+1)), "", fetch.ErrTooLarge},
+		"a body that was cut is none":                   {cut, "", fetch.ErrCut},
+		"a body that was compressed unasked is refused": {compressed, "", fetch.ErrEncoded},
+		"an encoding called identity is none": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "identity")
+			io.WriteString(w, "{}")
+		}, "{}", nil},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			answer, err := get(t, tc.handler)
+			require.ErrorIs(t, err, tc.err)
+			require.Equal(t, tc.want, string(answer.Body))
+		})
+	}
+}
+
+// cut promises more than it sends.
+func cut(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Length", "100")
+	io.WriteString(w, "{}")
+}
+
+func compressed(w http.ResponseWriter, r *http.Request) {
+	var bomb bytes.Buffer
+	packer := gzip.NewWriter(&bomb)
+	packer.Write(make([]byte, 1<<20))
+	packer.Close()
+	w.Header().Set("Content-Encoding", "gzip")
+	w.Write(bomb.Bytes()[:min(bomb.Len(), limit)])
+}
+
+func TestGetAsksForWhatItAccepts(t *testing.T) {
+	_, err := get(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.Header.Get("Accept") != "application/json" || r.Header.Get("Accept-Encoding") != "identity" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	})
+	require.NoError(t, err)
+}
+
+func TestGetTakesNoStatusBut200(t *testing.T) {
+	for _, status := range []int{201, 203, 204, 206, 304, 400, 401, 404, 429, 500, 503} {
+		_, err := get(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })
+		var answer *fetch.StatusError
+		require.ErrorAs(t, err, &answer)
+		require.Equal(t, status, answer.Status)
+		require.Equal(t, fmt.Sprintf("status %d", status), err.Error())
+	}
+}
+
+func TestGetKeepsTheURLOutOfErrors(t *testing.T) {
+	for name, location := range map[string]string{
+		"of a URL that is none":       "https://host/%zz?secret",
+		"of a scheme that is none":    "gopher://host/?secret",
+		"of a port nobody listens at": "http://127.0.0.1:1/?secret",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := fetch.Get(t.Context(), http.DefaultClient, location, "*/*", limit)
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), "secret")
+		})
+	}
+}
+
+func TestGetEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	_, err := fetch.Get(ctx, server.Client(), server.URL, "*/*", limit)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestSameHost(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Error("followed")
+	}))
+	defer other.Close()
+	// redirect sends to where, a number of times.
+	redirect := func(where func(r *http.Request) string, times int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if done := len(r.URL.Query()["hop"]); done < times {
+				http.Redirect(w, r, where(r)+"?"+r.URL.RawQuery+"&hop=1", http.StatusFound)
+				return
+			}
+			io.WriteString(w, "there")
+		}
+	}
+	here := func(r *http.Request) string { return "/next" }
+	cases := map[string]struct {
+		where func(r *http.Request) string
+		times int
+		err   error
+	}{
+		"one redirect on the host is followed": {here, 1, nil},
+		"three are":                            {here, 3, nil},
+		"four are not":                         {here, 4, fetch.ErrRedirect},
+		"a loop is not":                        {here, 1000, fetch.ErrRedirect},
+		"an absolute URL may be the host's":    {func(r *http.Request) string { return "http://" + r.Host + "/next" }, 1, nil},
+		"another port is another host":         {func(*http.Request) string { return other.URL }, 1, fetch.ErrRedirect},
+		"another name is another host":         {func(r *http.Request) string { return "http://localhost" + r.Host[strings.Index(r.Host, ":"):] }, 1, fetch.ErrRedirect},
+		"another scheme is not followed":       {func(r *http.Request) string { return "https://" + r.Host }, 1, fetch.ErrRedirect},
+		"nor is user information":              {func(r *http.Request) string { return "http://user@" + r.Host }, 1, fetch.ErrRedirect},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			answer, err := get(t, redirect(tc.where, tc.times))
+			require.ErrorIs(t, err, tc.err)
+			if tc.err == nil {
+				require.Equal(t, "there", string(answer.Body))
+			}
+		})
+	}
+}
+
+func TestErrorsAreToldApart(t *testing.T) {
+	all := []error{fetch.ErrTooLarge, fetch.ErrEncoded, fetch.ErrCut, fetch.ErrRedirect}
+	for i, a := range all {
+		for j, b := range all {
+			require.Equal(t, i == j, errors.Is(a, b))
+		}
+	}
+}
