@@ -291,7 +291,8 @@ func (c Cursor) Position() (sort, id string, err error) {
 	if err == nil {
 		err = json.Unmarshal(b, &at)
 	}
-	if err != nil || checkString("sort key", at[0], 0, MaxString) != nil || checkString("id", at[1], 1, MaxString) != nil {
+	if err != nil || At(Record{Sort: at[0], ID: at[1]}) != c ||
+		checkString("sort key", at[0], 0, MaxString) != nil || checkString("id", at[1], 1, MaxString) != nil {
 		return "", "", fmt.Errorf("%w: not a cursor of this store", ErrInvalid)
 	}
 	return at[0], at[1], nil

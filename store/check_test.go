@@ -63,7 +63,7 @@ func TestCursor(t *testing.T) {
 	sort, id, err := at.Position()
 	require.NoError(t, err)
 	require.Equal(t, []string{"a\"b\nc", "ü"}, []string{sort, id})
-	for _, bad := range []store.Cursor{"", "x", "====", "bnVsbA", at + "A", at[1:], "WyIiLCIiXQ"} {
+	for _, bad := range []store.Cursor{"", "x", "====", "bnVsbA", at + "A", at[1:], "WyIiLCIiXQ", "WyJhIiwiYiIsImMiXQ", "WyJhIiwi_yJd", "IFsiYSIsImIiXQ"} {
 		_, _, err := bad.Position()
 		require.ErrorIs(t, err, store.ErrInvalid, "%q", bad)
 	}

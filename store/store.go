@@ -58,8 +58,8 @@ import (
 // [ErrClosed] from then on, and wakes who waits in Changes with it.
 type Store interface {
 	// Get returns the record of that kind and id, or an error that wraps
-	// ErrNotFound. A record whose expiry has passed may still be returned:
-	// the caller looks at Expires.
+	// ErrNotFound. A record whose expiry has passed is returned, by List
+	// too, until Sweep drops it: the caller looks at Expires.
 	Get(ctx context.Context, kind Kind, id string) (Record, error)
 
 	// List returns the records that match q, in the order of q.
@@ -91,10 +91,12 @@ type Store interface {
 	// returned Feed.Revision is still current at that moment. Wait 0 (or
 	// less) asks without waiting.
 	//
-	// At most about limit changes are returned (0 means DefaultLimit), but a
-	// revision is never split; Feed.More says that more are there already.
+	// At most limit changes are returned (0 means DefaultLimit), and what
+	// else belongs to the last revision among them, since a revision is never
+	// split; the order within one is free. Feed.More says that more are there
+	// already.
 	//
-	// A since of Latest answers at once with an empty Feed at the current
+	// A since of Latest (others below 0 are invalid) answers at once with an empty Feed at the current
 	// revision: where a cache begins. A store remembers deletions for at
 	// least an hour; a since that is older than what it remembers, or that
 	// it has not given yet (after a restore from a backup), gets ErrTooOld,
@@ -107,7 +109,7 @@ type Store interface {
 	// (0 means DefaultLimit), earliest first, and returns how many. Fewer
 	// than limit means that none is left. It also lets the store forget
 	// deletions that are older than an hour, and is what a program calls now
-	// and then.
+	// and then. Before may be any time, in any zone and to the nanosecond.
 	Sweep(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
@@ -150,7 +152,7 @@ type Record struct {
 
 	// Names are further keys that no other record of the kind may have:
 	// the folded name of an API client, say. Up to MaxNames, each 1…MaxString
-	// bytes, without repetition.
+	// bytes, without repetition. They come back in the order given.
 	Names []string
 
 	// Labels are found by exact match; a key may have several values. Up to
@@ -232,8 +234,9 @@ type Query struct {
 
 	From, To string // From <= Sort, and Sort < To
 
-	ExpiresFrom time.Time // ExpiresFrom <= Expires
-	ExpiresTo   time.Time // Expires < ExpiresTo; no match without an expiry
+	// ExpiresFrom <= Expires, and Expires < ExpiresTo. A record without an
+	// expiry matches neither.
+	ExpiresFrom, ExpiresTo time.Time
 
 	Descending bool // by Sort, then by ID, both from the end
 
