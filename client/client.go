@@ -49,9 +49,17 @@ type Spec struct {
 	// MinTokenLifetime to MaxTokenLifetime. 0 means DefaultTokenLifetime.
 	TokenLifetime time.Duration
 	// Method is the one way in which the client authenticates. Empty means
-	// credentials.MethodSecret, which is the only one so far. Changing it
+	// the one that JWKSURL or Keys belong to, or credentials.MethodSecret
+	// where neither is set. Changing it
 	// ends the credentials of the other at once.
 	Method credentials.Method
+	// JWKSURL is where the client publishes its keys as a JWK Set, with
+	// credentials.MethodJWKS alone: an https URL, as jwks.CheckURL demands.
+	JWKSURL string
+	// Keys are the public keys and certificates of the client, with
+	// credentials.MethodPublicKeys alone: 1 to credentials.MaxKeys, each
+	// once, with different names where they have one.
+	Keys []credentials.Key
 	// Grants are the scopes that the client may get: at most MaxGrants, and at
 	// most one for each service of a resource server.
 	Grants []Grant
@@ -107,6 +115,7 @@ func (c *Client) Clone() *Client {
 
 func (s Spec) clone() Spec {
 	s.Labels = maps.Clone(s.Labels)
+	s.Keys = slices.Clone(s.Keys)
 	s.Grants = slices.Clone(s.Grants)
 	return s
 }

@@ -36,6 +36,7 @@ const (
 	labelServer = "server" // value: server id
 	labelStatus = "status" // value: statusEnabled or statusDisabled
 	labelMethod = "method" // value: the credentials.Method
+	labelKey    = "key"    // value: the thumbprint of a key
 )
 
 // The values of labelStatus.
@@ -52,6 +53,8 @@ type clientData struct {
 	Disabled      bool               `json:"disabled,omitempty"`
 	TokenLifetime int64              `json:"token_lifetime"` // seconds
 	Method        credentials.Method `json:"method"`
+	JWKSURL       string             `json:"jwks_url,omitempty"`
+	Keys          []keyData          `json:"keys,omitempty"`
 	Grants        []grantData        `json:"grants,omitempty"`
 	Secrets       []secretData       `json:"secrets,omitempty"`
 	CreatedAt     time.Time          `json:"created_at"`
@@ -66,6 +69,15 @@ type grantData struct {
 	Scope     string `json:"scope"`
 }
 
+type keyData struct {
+	Name string `json:"name,omitempty"`
+	PEM  string `json:"pem,omitempty"` // absent in views
+
+	// For people, and for views.
+	Thumbprint string `json:"thumbprint"`
+	Type       string `json:"type"`
+}
+
 type secretData struct {
 	ID        string              `json:"id"`
 	Digest    *credentials.Digest `json:"sha256,omitempty"` // absent in views
@@ -74,18 +86,25 @@ type secretData struct {
 	Imported  bool                `json:"imported,omitempty"`
 }
 
-func dataOf(c *Client, digests bool) clientData {
+func dataOf(c *Client, whole bool) clientData {
 	d := clientData{
 		Name: c.Name, Description: c.Description, Labels: c.Labels, Disabled: c.Disabled,
-		TokenLifetime: int64(c.TokenLifetime / time.Second), Method: c.Method,
+		TokenLifetime: int64(c.TokenLifetime / time.Second), Method: c.Method, JWKSURL: c.JWKSURL,
 		CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
 	}
 	for _, g := range c.Grants {
 		d.Grants = append(d.Grants, grantData(g))
 	}
+	for _, k := range c.Keys {
+		kept := keyData{Name: k.Name(), Thumbprint: k.Thumbprint(), Type: k.Type()}
+		if whole {
+			kept.PEM = string(k.MarshalPEM())
+		}
+		d.Keys = append(d.Keys, kept)
+	}
 	for _, s := range c.Secrets {
 		kept := secretData{ID: s.ID, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Imported: s.Imported}
-		if digests {
+		if whole {
 			kept.Digest = &s.Digest
 		}
 		d.Secrets = append(d.Secrets, kept)
@@ -93,7 +112,8 @@ func dataOf(c *Client, digests bool) clientData {
 	return d
 }
 
-// viewOf returns the client as the audit log shows it: without digests.
+// viewOf returns the client as the audit log shows it: without digests, and keys
+// by their thumbprints.
 func viewOf(c *Client) clientData { return dataOf(c, false) }
 
 // decode returns the client in a record. It is also how a newer release's
@@ -107,7 +127,7 @@ func decode(record store.Record) (*Client, error) {
 		ID: record.ID,
 		Spec: Spec{
 			Name: d.Name, Description: d.Description, Labels: d.Labels, Disabled: d.Disabled,
-			TokenLifetime: time.Duration(d.TokenLifetime) * time.Second, Method: d.Method,
+			TokenLifetime: time.Duration(d.TokenLifetime) * time.Second, Method: d.Method, JWKSURL: d.JWKSURL,
 		},
 		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 		Version: record.Version,
@@ -115,6 +135,13 @@ func decode(record store.Record) (*Client, error) {
 	c.Grants = slices.Grow(c.Grants, len(d.Grants))
 	for _, g := range d.Grants {
 		c.Grants = append(c.Grants, Grant(g))
+	}
+	for _, k := range d.Keys {
+		key, err := decodeKey(k)
+		if err != nil {
+			return nil, fmt.Errorf("decoding client %q: key %s: %w", record.ID, k.Thumbprint, err)
+		}
+		c.Keys = append(c.Keys, key)
 	}
 	c.Secrets = slices.Grow(c.Secrets, len(d.Secrets))
 	for _, s := range d.Secrets {
@@ -126,6 +153,18 @@ func decode(record store.Record) (*Client, error) {
 		c.Secrets = append(c.Secrets, kept)
 	}
 	return c, nil
+}
+
+func decodeKey(d keyData) (credentials.Key, error) {
+	// Whether a certificate is valid now is looked at when it is used.
+	keys, _, err := credentials.ParsePEM([]byte(d.PEM), time.Time{})
+	if err != nil {
+		return credentials.Key{}, err
+	}
+	if len(keys) != 1 {
+		return credentials.Key{}, fmt.Errorf("%d keys in the place of one", len(keys))
+	}
+	return keys[0].WithName(d.Name)
 }
 
 // recordOf returns c as it is kept, as if it were new.
@@ -155,6 +194,9 @@ func labelsOf(c *Client) []store.Label {
 	labels := []store.Label{{Key: labelStatus, Value: status}, {Key: labelMethod, Value: string(c.Method)}}
 	for key, value := range c.Labels {
 		labels = append(labels, store.Label{Key: labelUser + key, Value: value})
+	}
+	for _, key := range c.Keys {
+		labels = append(labels, keyLabel(key))
 	}
 	servers := map[string]bool{}
 	for _, g := range c.Grants {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/audit"
+	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/internal/randid"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/store"
@@ -24,6 +25,9 @@ type Config struct {
 	// Audit is the log that changes are written to, over the same Store. Nil
 	// means one that keeps its events for ever.
 	Audit *audit.Log
+	// AllowJWKS is which JWKS URLs clients may have beyond https to public
+	// addresses: that of the jwks.Cache by which the Issuer fetches them.
+	AllowJWKS jwks.Allow
 	// CacheSize is the most clients that Lookup keeps decoded. 0 means
 	// 100 000.
 	CacheSize int
@@ -55,6 +59,7 @@ type Registry struct {
 	audit     *audit.Log
 	now       func() time.Time
 	rand      io.Reader
+	allowJWKS jwks.Allow
 	table     *store.Table[*Client]
 	turns     turns
 }
@@ -91,6 +96,7 @@ func NewRegistry(cfg Config) (*Registry, error) {
 		audit:     cfg.Audit,
 		now:       cfg.Now,
 		rand:      cfg.Rand,
+		allowJWKS: cfg.AllowJWKS,
 		table: store.NewTable(store.TableConfig[*Client]{
 			Store: cfg.Store, Kind: Kind, Decode: decode, Max: cfg.CacheSize, Fresh: cfg.Fresh,
 		}),
@@ -99,6 +105,14 @@ func NewRegistry(cfg Config) (*Registry, error) {
 
 // Resources returns the catalog that grants refer to.
 func (r *Registry) Resources() *resource.Catalog { return r.resources }
+
+// Store returns the store that keeps the clients: for who keeps something beside
+// them.
+func (r *Registry) Store() store.Store { return r.store }
+
+// Audit returns the log that changes are written to: for who changes something
+// beside the clients.
+func (r *Registry) Audit() *audit.Log { return r.audit }
 
 // Add registers an API client and returns it with its generated id. It has no
 // secret yet. A Spec that breaks a rule gets an *InvalidError.
@@ -182,6 +196,7 @@ func (r *Registry) Edit(ctx context.Context, id string, edit func(c *Client) err
 		c := old.Clone()
 		// A copy: what edit put into it may be shared with who knows whom.
 		c.Spec = edited.Spec.clone()
+		c.leave(&old.Spec)
 		var p problems
 		if err := r.checkSpec(ctx, &p, &c.Spec, old); err != nil {
 			return nil, err

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
-	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/store"
 )
@@ -27,7 +26,7 @@ func (r *Registry) checkSpec(ctx context.Context, p *problems, spec *Spec, old *
 	checkDescription(p, spec)
 	checkLabels(p, spec)
 	checkLifetime(p, spec)
-	checkMethod(p, spec)
+	r.checkMethod(p, spec)
 	if err := r.checkGrants(ctx, p, spec, old); err != nil {
 		return err
 	}
@@ -118,16 +117,6 @@ func checkLifetime(p *problems, spec *Spec) {
 		p.add("TokenLifetime", "is %v; choose %v to %v", lifetime, MinTokenLifetime, MaxTokenLifetime)
 	case lifetime%time.Second != 0:
 		p.add("TokenLifetime", "is %v; choose whole seconds", lifetime)
-	}
-}
-
-func checkMethod(p *problems, spec *Spec) {
-	switch spec.Method {
-	case "":
-		spec.Method = credentials.MethodSecret
-	case credentials.MethodSecret:
-	default:
-		p.add("Method", "is %.32q; clients authenticate by %q", spec.Method, credentials.MethodSecret)
 	}
 }
 

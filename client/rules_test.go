@@ -69,6 +69,7 @@ func TestSpecsThatAreRefused(t *testing.T) {
 	for i := range 17 {
 		seventeen[fmt.Sprint("key", i)] = "x"
 	}
+	same := newKeys(1)
 	label := func(key, value string) client.Spec { return client.Spec{Labels: map[string]string{key: value}} }
 	cases := []struct {
 		title          string
@@ -100,9 +101,16 @@ func TestSpecsThatAreRefused(t *testing.T) {
 		{"a negative lifetime", client.Spec{TokenLifetime: -time.Hour}, "TokenLifetime", "is -1h0m0s; choose 1m0s to 24h0m0s"},
 		{"seconds taken for nanoseconds", client.Spec{TokenLifetime: 3600}, "TokenLifetime", "choose 1m0s to 24h0m0s"},
 
-		{"public keys, which are not there yet", client.Spec{Method: credentials.MethodPublicKeys}, "Method", `is "PUBKEYCERT"; clients authenticate by "SECRET"`},
-		{"a JWKS URL, which is not there yet", client.Spec{Method: credentials.MethodJWKS}, "Method", `is "JWKS"; clients authenticate by "SECRET"`},
-		{"a method in lower case", client.Spec{Method: "secret"}, "Method", `is "secret"; clients authenticate by "SECRET"`},
+		{"a method in lower case", client.Spec{Method: "secret"}, "Method", `is "secret"; choose "SECRET", "PUBKEYCERT" or "JWKS"`},
+		{"public keys without any", client.Spec{Method: credentials.MethodPublicKeys}, "Keys", "are required: 1 to 10"},
+		{"a JWKS URL without it", client.Spec{Method: credentials.MethodJWKS}, "JWKSURL", "is required"},
+		{"a JWKS URL for a client with secrets", client.Spec{Method: credentials.MethodSecret, JWKSURL: "https://client.example/jwks"}, "JWKSURL", `is for clients that authenticate by "JWKS", and this one does by "SECRET"`},
+		{"a JWKS URL by http", client.Spec{JWKSURL: "http://client.example/jwks"}, "JWKSURL", "https"},
+		{"a JWKS URL to loopback", client.Spec{JWKSURL: "https://127.0.0.1/jwks"}, "JWKSURL", ""},
+		{"keys for a client with a JWKS URL", client.Spec{JWKSURL: "https://client.example/jwks", Keys: newKeys(1)}, "Keys", `are for clients that authenticate by "PUBKEYCERT", and this one does by "JWKS"`},
+		{"11 keys", client.Spec{Keys: newKeys(11)}, "Keys", "are 11, at most 10"},
+		{"an empty key", client.Spec{Keys: append(newKeys(1), credentials.Key{})}, "Keys[1]", "is empty"},
+		{"the same key twice", client.Spec{Keys: append(same, same...)}, "Keys[1]", "is the same key as another one of the client"},
 	}
 	for _, c := range cases {
 		t.Run(c.title, func(t *testing.T) {

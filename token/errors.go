@@ -37,7 +37,8 @@ type Error struct {
 	Err error
 }
 
-// Reasons of refusals in the log, in the attribute "reason".
+// Reasons of refusals in the log, in the attribute "reason". Those for which an
+// assertion proves nothing are the Reason constants of package credentials.
 const (
 	ReasonMethod            = "method_not_allowed"  // not a POST
 	ReasonContentType       = "content_type"        // not a form
@@ -56,6 +57,9 @@ const (
 	ReasonExpiredSecret     = "expired_secret"
 	ReasonDisabled          = "disabled_client"
 	ReasonMethodMismatch    = "method_mismatch" // the client authenticates in another way
+	ReasonAssertionType     = "assertion_type"  // client_assertion_type is missing or another one
+	ReasonReplay            = "replayed_assertion"
+	ReasonJWKSUnavailable   = "jwks_unavailable" // the keys of the client can't be had
 	ReasonTarget            = "unknown_target"
 	ReasonNoDefault         = "no_default_target"
 	ReasonScopeMalformed    = "malformed_scope"

@@ -186,8 +186,8 @@ var testSealingKey = func() token.SealingKey {
 func (a *authority) config() token.Config {
 	return token.Config{
 		Issuer: issuerURL, Clients: a.registry,
-		Store: a.store, SealingKeys: []token.SealingKey{testSealingKey},
-		Now: a.clock.Now, Logger: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		SealingKeys: []token.SealingKey{testSealingKey},
+		Now:         a.clock.Now, Logger: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 

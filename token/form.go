@@ -195,10 +195,8 @@ func authorize(req *Request, h http.Header, f *form) error {
 	switch {
 	case ways > 1 || len(values) > 1:
 		return refuse(CodeInvalidRequest, ReasonTwoCredentials, "The client authenticates in more than one way.")
-	case f.assertion != "" || f.assertionType != "":
-		// No client of this Issuer authenticates by assertions.
-		return unauthenticated(ReasonMethodMismatch)
 	case len(values) == 0:
+		req.Assertion, req.AssertionType = f.assertion, f.assertionType
 		return nil
 	}
 	id, secret, err := parseBasic(values[0])

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/clientele-go/clientele/internal/jws"
 )
 
 // The well-known places of the metadata.
@@ -34,13 +36,18 @@ func (i *Issuer) route(base *url.URL, paths Paths) error {
 			return fmt.Errorf("token: Config.Paths has %q, want a plain path such as /oauth2/v1/token", p)
 		}
 	}
+	i.tokenEndpoint = i.issuer + paths.Token
 	metadata, err := json.Marshal(map[string]any{
 		"issuer":                                i.issuer,
-		"token_endpoint":                        i.issuer + paths.Token,
+		"token_endpoint":                        i.tokenEndpoint,
 		"jwks_uri":                              i.issuer + paths.Keys,
 		"grant_types_supported":                 []string{GrantClientCredentials},
 		"response_types_supported":              []string{},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
+		"token_endpoint_auth_signing_alg_values_supported": []jws.Algorithm{
+			jws.RS256, jws.RS384, jws.RS512, jws.PS256, jws.PS384, jws.PS512,
+			jws.ES256, jws.ES384, jws.ES512, jws.EdDSA, jws.Ed25519,
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("token: encoding the metadata: %w", err)

@@ -160,3 +160,5 @@ func TestAClientWithoutScopesGetsATokenOnlyWhereTheProgramAllowsIt(t *testing.T)
 	require.Equal(t, http.StatusOK, got.Code)
 	require.NotContains(t, a.claims(got.AccessToken), "scope")
 }
+
+func encode64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -22,9 +22,13 @@ const GrantClientCredentials = "client_credentials"
 type Request struct {
 	// GrantType is GrantClientCredentials, or empty for the same.
 	GrantType string
-	// ClientID and ClientSecret are what the client authenticates with.
-	ClientID     string
-	ClientSecret string `json:"-"`
+	// ClientID and ClientSecret are what the client authenticates with, or
+	// Assertion (RFC 7523 §2.2) with AssertionType, beside which ClientID may
+	// be empty.
+	ClientID      string
+	ClientSecret  string `json:"-"`
+	Assertion     string `json:"-"`
+	AssertionType string // AssertionTypeJWT
 	// Audience, or Resources (RFC 8707; equal ones are one), names the
 	// resource server. Empty: the default one of the tenant.
 	Audience  string
@@ -36,12 +40,12 @@ type Request struct {
 	RemoteAddr string
 }
 
-// Format implements fmt.Formatter: no verb shows the secret.
+// Format implements fmt.Formatter: no verb shows the secret or the assertion.
 func (r Request) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "token request of client %.64q for %.256q", r.ClientID, r.Audience)
 }
 
-// LogValue implements slog.LogValuer: without the secret.
+// LogValue implements slog.LogValuer: without the secret and the assertion.
 func (r Request) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // An Issuance is a token that is about to be signed: what OnIssue sees, and
@@ -98,7 +102,7 @@ func (t Token) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 // token endpoint does, for callers in the same process. A refusal is an *Error;
 // any other error is that of ctx. It logs like the endpoint.
 func (i *Issuer) Issue(ctx context.Context, req Request) (*Token, error) {
-	token, err := i.issue(ctx, &req)
+	token, err := i.issue(ctx, &req) // which may find the client id
 	i.log(ctx, req.ClientID, req.RemoteAddr, token, err)
 	return token, err
 }
@@ -127,11 +131,16 @@ func (i *Issuer) issue(ctx context.Context, req *Request) (*Token, error) {
 var nobody = new(client.Client)
 
 // authenticate returns the client that req is from and by what it proved that.
-// Whatever is wrong, the same look-up and the same comparisons are made, and the
-// answer is the same.
+// Whatever is wrong with a secret, the same look-up and the same comparisons are
+// made, and the answer is the same.
 func (i *Issuer) authenticate(ctx context.Context, req *Request, now time.Time) (*client.Client, credentials.Proof, error) {
 	fail := func(err error) (*client.Client, credentials.Proof, error) { return nil, credentials.Proof{}, err }
-	if req.ClientID == "" || req.ClientSecret == "" {
+	switch {
+	case req.Assertion != "" && req.ClientSecret != "":
+		return fail(refuse(CodeInvalidRequest, ReasonTwoCredentials, "The client authenticates in more than one way."))
+	case req.Assertion != "":
+		return i.authenticateByAssertion(ctx, req, now)
+	case req.ClientID == "" || req.ClientSecret == "":
 		return fail(unauthenticated(ReasonNoCredential))
 	}
 	c, err := i.clients.Lookup(ctx, req.ClientID)

@@ -14,33 +14,31 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/internal/jws"
-	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token/verifier"
 )
 
 // Config is what an Issuer needs. Issuer and Clients are required, and one of
-// Store with SealingKeys, Signer and EphemeralKeys.
+// SealingKeys, Signer and EphemeralKeys.
 type Config struct {
 	// Issuer is the issuer identifier (RFC 8414 §2): an https URL without
 	// query, fragment and trailing slash, or an http URL of a loopback
 	// address. It is the iss of every token and the beginning of every URL
 	// in the metadata; no header of a request ever takes part in them.
 	Issuer string
-	// Clients are the API clients and, through it, the resource servers.
+	// Clients are the API clients and, through it, the resource servers. Its
+	// store keeps what the Issuer has to keep, too.
 	Clients *client.Registry
 
-	// Store keeps the signing keys, sealed by SealingKeys: the first seals,
-	// all of them open. The first key is made when the first Issuer starts,
-	// however many start at once.
-	Store       store.Store
+	// SealingKeys seal the signing keys, which are kept in the store and
+	// rotated there: the first seals, all of them open. To change one, append
+	// the new one everywhere, then put it in front everywhere, then remove
+	// the old one. The first signing key is made when the first Issuer
+	// starts, however many start at once.
 	SealingKeys []SealingKey
-	// Audit is the log that a new key is written to, over the same Store. Nil
-	// means one that keeps its events for ever. The actor is that of the
-	// context, or the program "token.Issuer".
-	Audit *audit.Log
 	// Signer, instead, is a key of the program's own, in a key service
 	// perhaps: ECDSA on P-256, P-384 or P-521, RSA of 2048 to 8192 bits, or
 	// Ed25519. It must allow concurrent calls.
@@ -53,6 +51,20 @@ type Config struct {
 	// means the usual one.
 	Algorithm string
 
+	// CompatibleAssertions accepts the assertions that callers have been
+	// signing since RFC 7523: for the URL of the token endpoint or the
+	// audience of a resource server, without a jti, valid for up to an hour
+	// (see credentials.Compatible). Without it they must be as
+	// draft-ietf-oauth-rfc7523bis demands (see credentials.Strict).
+	CompatibleAssertions bool
+	// SpendWithoutID refuses, of the assertions without a jti that
+	// CompatibleAssertions lets pass, those that were used before too. Two
+	// requests that a client makes within a second may be taken for a replay.
+	SpendWithoutID bool
+	// JWKS fetches the keys of clients that publish them. Nil means one with
+	// its defaults: https, public addresses only.
+	JWKS *jwks.Cache
+
 	// OnIssue, if set, is asked before anything is signed. It may narrow
 	// Issuance.Scopes, shorten Lifetime, set Claims, or refuse with an *Error.
 	// Any other error, or a change that is not allowed, is answered with 503
@@ -64,7 +76,7 @@ type Config struct {
 
 	// Paths are where the endpoints are, below the path of Issuer.
 	Paths Paths
-	// KeyPeriod is how long a signing key in Store is used before the next one
+	// KeyPeriod is how long a signing key in the store is used before the next one
 	// takes its place. 0 means 90 days, negative means until RotateKeys.
 	KeyPeriod time.Duration
 	// KeyLead is how long the next key is published before it is used: at
@@ -105,9 +117,16 @@ type Issuer struct {
 	onIssue      func(context.Context, *Issuance) error
 	allowNoScope bool
 	keysMaxAge   time.Duration
-	logger       *slog.Logger
-	now          func() time.Time
-	rand         io.Reader
+
+	jwks           *jwks.Cache
+	strict         credentials.Profile
+	compatible     bool
+	spendWithoutID bool
+	tokenEndpoint  string
+
+	logger *slog.Logger
+	now    func() time.Time
+	rand   io.Reader
 
 	claimsHead []byte // {"iss":"…"
 	routes     map[string]http.HandlerFunc
@@ -140,16 +159,27 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 	case age < time.Minute || age > time.Hour || age%time.Second != 0:
 		return nil, fmt.Errorf("token: Config.KeysMaxAge is %v, want whole seconds from 1m to 1h", age)
 	}
+	if cfg.JWKS == nil {
+		if cfg.JWKS, err = jwks.New(jwks.Config{Now: cfg.Now, Logger: cfg.Logger}); err != nil {
+			return nil, fmt.Errorf("token: %w", err)
+		}
+	}
 	i := &Issuer{
 		issuer:       cfg.Issuer,
 		clients:      cfg.Clients,
 		onIssue:      cfg.OnIssue,
 		allowNoScope: cfg.AllowNoScope,
 		keysMaxAge:   cfg.KeysMaxAge,
-		logger:       cfg.Logger,
-		now:          cfg.Now,
-		rand:         cfg.Rand,
-		claimsHead:   appendString([]byte(`{"iss":`), cfg.Issuer),
+
+		jwks:           cfg.JWKS,
+		strict:         credentials.Strict(cfg.Issuer),
+		compatible:     cfg.CompatibleAssertions,
+		spendWithoutID: cfg.SpendWithoutID,
+
+		logger:     cfg.Logger,
+		now:        cfg.Now,
+		rand:       cfg.Rand,
+		claimsHead: appendString([]byte(`{"iss":`), cfg.Issuer),
 	}
 	if err := i.route(base, cfg.Paths); err != nil {
 		return nil, err

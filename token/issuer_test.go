@@ -55,7 +55,8 @@ func TestMetadataIsServedAtBothWellKnownPlaces(t *testing.T) {
 					"jwks_uri": "%[1]s/oauth2/v1/keys",
 					"grant_types_supported": ["client_credentials"],
 					"response_types_supported": [],
-					"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"]
+					"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+					"token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 				}`, tt.issuer), w.Body.String())
 			}
 			r := post(a.add("report").form().Encode())
@@ -122,7 +123,7 @@ func TestEveryAlgorithmSignsTokensThatGolangJWTVerifies(t *testing.T) {
 	require.NoError(t, err)
 	own := func(s crypto.Signer, algorithm string) func(*token.Config) {
 		return func(c *token.Config) {
-			c.Store, c.SealingKeys, c.Signer, c.Algorithm = nil, nil, s, algorithm
+			c.SealingKeys, c.Signer, c.Algorithm = nil, s, algorithm
 		}
 	}
 	for _, tt := range []struct {
@@ -134,7 +135,7 @@ func TestEveryAlgorithmSignsTokensThatGolangJWTVerifies(t *testing.T) {
 		{"PS256", "PS256", func(c *token.Config) { c.Algorithm = "PS256" }},
 		{"EdDSA", "EdDSA", func(c *token.Config) { c.Algorithm = "EdDSA" }},
 		{"an ephemeral key", "EdDSA", func(c *token.Config) {
-			c.Store, c.SealingKeys, c.EphemeralKeys, c.Algorithm = nil, nil, true, "EdDSA"
+			c.SealingKeys, c.EphemeralKeys, c.Algorithm = nil, true, "EdDSA"
 		}},
 		{"an own RSA key", "RS256", own(rsaKey, "")},
 		{"an own RSA key with another algorithm", "PS384", own(rsaKey, "PS384")},
@@ -173,15 +174,14 @@ func TestNewIssuerRefusesABadConfig(t *testing.T) {
 		{"a user", "user", func(c *token.Config) { c.Issuer = "https://u:hunter2@auth.example.com" }},
 		{"dots in the path", "plain path", func(c *token.Config) { c.Issuer += "/a/../b" }},
 		{"no clients", "needs Clients", func(c *token.Config) { c.Clients = nil }},
-		{"no keys at all", "one of Store", func(c *token.Config) { c.Store, c.SealingKeys = nil, nil }},
-		{"keys in two ways", "one of Store", func(c *token.Config) { c.EphemeralKeys = true }},
-		{"a store without a sealing key", "SealingKeys", func(c *token.Config) { c.SealingKeys = nil }},
+		{"no keys at all", "one of SealingKeys", func(c *token.Config) { c.SealingKeys = nil }},
+		{"keys in two ways", "one of SealingKeys", func(c *token.Config) { c.EphemeralKeys = true }},
 		{"an empty sealing key", "SealingKeys[1] is empty", func(c *token.Config) { c.SealingKeys = append(c.SealingKeys, token.SealingKey{}) }},
 		{"an unknown algorithm", "Config.Algorithm", func(c *token.Config) { c.Algorithm = "HS256" }},
 		{"no algorithm at all", "Config.Algorithm", func(c *token.Config) { c.Algorithm = "none" }},
-		{"an own key on P-224", "can't be signed", func(c *token.Config) { c.Store, c.SealingKeys, c.Signer = nil, nil, p224 }},
+		{"an own key on P-224", "can't be signed", func(c *token.Config) { c.SealingKeys, c.Signer = nil, p224 }},
 		{"an own key with an algorithm that does not fit", "unfit", func(c *token.Config) {
-			c.Store, c.SealingKeys, c.Signer, c.Algorithm = nil, nil, small, "ES256"
+			c.SealingKeys, c.Signer, c.Algorithm = nil, small, "ES256"
 		}},
 		{"a long max-age", "KeysMaxAge", func(c *token.Config) { c.KeysMaxAge = time.Hour + time.Second }},
 		{"a short max-age", "KeysMaxAge", func(c *token.Config) { c.KeysMaxAge = time.Second }},
@@ -217,7 +217,7 @@ func TestSigningKeysSurviveARestart(t *testing.T) {
 func head(raw string) string { h, _, _ := strings.Cut(raw, "."); return h }
 
 func TestIssuersThatStartAtOnceMakeOneKey(t *testing.T) {
-	a := newAuthority(t, func(c *token.Config) { c.Store, c.SealingKeys, c.EphemeralKeys = nil, nil, true })
+	a := newAuthority(t, func(c *token.Config) { c.SealingKeys, c.EphemeralKeys = nil, true })
 	var wg sync.WaitGroup
 	sets := make([]string, 16)
 	for n := range sets {
@@ -287,7 +287,7 @@ func TestASealedKeyIsBoundToItsPlaceAndWhole(t *testing.T) {
 		_, err := s.Apply(a.ctx, store.Put(r))
 		require.NoError(t, err)
 		cfg := a.config()
-		cfg.Store = s
+		cfg.Clients = registryOver(t, s)
 		_, err = token.NewIssuer(a.ctx, cfg)
 		return err
 	}
@@ -414,7 +414,7 @@ func TestASignerThatFailsIsNoRefusal(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	a := newAuthority(t, func(c *token.Config) {
-		c.Store, c.SealingKeys, c.Signer = nil, nil, brokenSigner{key}
+		c.SealingKeys, c.Signer = nil, brokenSigner{key}
 	})
 	got := a.post(a.add("report").form())
 	require.Equal(t, http.StatusServiceUnavailable, got.Code)

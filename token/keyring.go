@@ -67,9 +67,6 @@ type keyData struct {
 }
 
 func newKeyring(cfg *Config, algorithm jws.Algorithm) (*keyring, error) {
-	if len(cfg.SealingKeys) == 0 {
-		return nil, errors.New("Config needs SealingKeys to keep signing keys in a Store: see NewSealingKey")
-	}
 	for n, k := range cfg.SealingKeys {
 		if k.key == nil {
 			return nil, fmt.Errorf("Config.SealingKeys[%d] is empty", n)
@@ -79,18 +76,12 @@ func newKeyring(cfg *Config, algorithm jws.Algorithm) (*keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := cfg.Audit
-	if log == nil {
-		if log, err = audit.NewLog(audit.Config{Store: cfg.Store, Now: cfg.Now, Rand: cfg.Rand}); err != nil {
-			return nil, err
-		}
-	}
 	ring := &keyring{
-		store: cfg.Store, sealing: slices.Clone(cfg.SealingKeys), algorithm: algorithm,
-		life: life, audit: log, logger: cfg.Logger, rand: cfg.Rand,
+		store: cfg.Clients.Store(), sealing: slices.Clone(cfg.SealingKeys), algorithm: algorithm,
+		life: life, audit: cfg.Clients.Audit(), logger: cfg.Logger, rand: cfg.Rand,
 	}
 	ring.kept = store.NewSnapshot(store.SnapshotConfig[keptKeys]{
-		Store: cfg.Store, Kinds: []store.Kind{KindSigningKey}, Build: ring.read,
+		Store: ring.store, Kinds: []store.Kind{KindSigningKey}, Build: ring.read,
 	})
 	return ring, nil
 }

@@ -83,14 +83,14 @@ func newKeySet(active *signingKey, all []*signingKey) (*keySet, error) {
 
 func newKeySource(ctx context.Context, cfg *Config) (keySource, error) {
 	given := 0
-	for _, is := range []bool{cfg.Store != nil, cfg.Signer != nil, cfg.EphemeralKeys} {
+	for _, is := range []bool{len(cfg.SealingKeys) > 0, cfg.Signer != nil, cfg.EphemeralKeys} {
 		if is {
 			given++
 		}
 	}
 	switch {
 	case given != 1:
-		return nil, errors.New("Config needs one of Store with SealingKeys, Signer, and EphemeralKeys")
+		return nil, errors.New("Config needs one of SealingKeys (see NewSealingKey), Signer, and EphemeralKeys")
 	case cfg.Signer != nil:
 		return fixedKey(cfg.Signer, cfg.Algorithm)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token"
 )
@@ -148,7 +149,7 @@ func TestBadTokenRequests(t *testing.T) {
 		{"two Authorization headers", authorized(grant, basic(c.id, c.secret), basic(c.id, c.secret)), 400, "invalid_request", token.ReasonTwoCredentials},
 		{"a secret and an assertion", post(with("client_assertion", "x")), 400, "invalid_request", token.ReasonTwoCredentials},
 		{"two assertions", post(grant + "&client_assertion=x&client_assertion=x"), 400, "invalid_request", token.ReasonRepeated},
-		{"an assertion for a secret client", post(grant + "&client_id=" + c.id + "&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion=x.y.z"), 401, "invalid_client", token.ReasonMethodMismatch},
+		{"an assertion that is none", post(grant + "&client_id=" + c.id + "&client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion=x.y.z"), 401, "invalid_client", credentials.ReasonMalformed},
 		{"no credential", post(grant), 401, "invalid_client", token.ReasonNoCredential},
 		{"a client id alone", post(grant + "&client_id=" + c.id), 401, "invalid_client", token.ReasonNoCredential},
 		{"an empty secret", post(with("client_secret", "") + "&client_secret="), 401, "invalid_client", token.ReasonNoCredential},

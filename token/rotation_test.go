@@ -76,7 +76,7 @@ func newCluster(t *testing.T, n int, configure ...func(*token.Config)) *cluster 
 func (c *cluster) newIssuer(registry *client.Registry, configure ...func(*token.Config)) *token.Issuer {
 	c.t.Helper()
 	cfg := token.Config{
-		Issuer: issuerURL, Clients: registry, Store: c.store, SealingKeys: []token.SealingKey{testSealingKey},
+		Issuer: issuerURL, Clients: registry, SealingKeys: []token.SealingKey{testSealingKey},
 		Logger: slog.New(slog.DiscardHandler),
 	}
 	for _, f := range configure {
@@ -88,14 +88,7 @@ func (c *cluster) newIssuer(registry *client.Registry, configure ...func(*token.
 }
 
 // registry returns another Registry over the same store.
-func (c *cluster) registry() *client.Registry {
-	c.t.Helper()
-	catalog, err := resource.NewCatalog(resource.Config{Store: c.store})
-	require.NoError(c.t, err)
-	registry, err := client.NewRegistry(client.Config{Store: c.store, Resources: catalog})
-	require.NoError(c.t, err)
-	return registry
-}
+func (c *cluster) registry() *client.Registry { return registryOver(c.t, c.store) }
 
 // verifier returns one that reaches issuer n over HTTP, and how often it did.
 func (c *cluster) verifier(n int) (*verifier.Verifier, *direct) {
@@ -436,7 +429,7 @@ func (u *unwritable) Apply(ctx context.Context, changes ...store.Change) (store.
 }
 
 func TestAnOwnKeyIsNotRotated(t *testing.T) {
-	a := newAuthority(t, func(c *token.Config) { c.Store, c.SealingKeys, c.EphemeralKeys = nil, nil, true })
+	a := newAuthority(t, func(c *token.Config) { c.SealingKeys, c.EphemeralKeys = nil, true })
 	_, err := a.issuer.RotateKeys(t.Context())
 	require.ErrorIs(t, err, token.ErrOwnKey)
 	require.ErrorIs(t, a.issuer.WithdrawKey(t.Context(), "x"), token.ErrOwnKey)
@@ -468,4 +461,13 @@ func TestBoundsOfTheLifeOfKeys(t *testing.T) {
 			require.ErrorContains(t, err, tt.text)
 		})
 	}
+}
+
+func registryOver(t *testing.T, s store.Store) *client.Registry {
+	t.Helper()
+	catalog, err := resource.NewCatalog(resource.Config{Store: s})
+	require.NoError(t, err)
+	registry, err := client.NewRegistry(client.Config{Store: s, Resources: catalog})
+	require.NoError(t, err)
+	return registry
 }

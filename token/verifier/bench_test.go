@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -56,12 +57,21 @@ func rawVerify(b *testing.B, k key, token string) func() bool {
 func BenchmarkVerify(b *testing.B) {
 	for _, alg := range []jws.Algorithm{jws.ES256, jws.RS256, jws.EdDSA} {
 		k := newKey(b, "1", alg)
-		token := k.token(b, benchClaims())
+		// So many tokens that hardly one is still remembered when it comes again.
+		var tokens []string
+		for i := range 256 {
+			claims := benchClaims()
+			claims["jti"] = fmt.Sprintf("kQ3v9X8h2m5N7p1r4S6%03d", i)
+			tokens = append(tokens, k.token(b, claims))
+		}
+		token := tokens[0]
 		set := jwkSet(b, k)
-		v := newVerifier(b, verifier.Config{Keys: &source{set: set, maxAge: time.Hour}, CacheSize: -1})
+		v := newVerifier(b, verifier.Config{Keys: &source{set: set, maxAge: time.Hour}, CacheSize: 4})
 		raw := rawVerify(b, k, token)
+		n := 0
 		ours := func() bool {
-			claims, err := v.Verify(context.Background(), token)
+			n++
+			claims, err := v.Verify(context.Background(), tokens[n%len(tokens)])
 			return err == nil && claims.Require("hhlm4bhlqg7ev::hpokm6mtfg63f") == nil
 		}
 		kf, err := keyfunc.NewJWKSetJSON(set)

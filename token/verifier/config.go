@@ -128,7 +128,7 @@ func (v *Verifier) setRings(cfg *Config) error {
 	case maxAge == 0:
 		maxAge = defaultMaxKeyAge
 	case maxAge < time.Minute:
-		return fmt.Errorf("MaxKeyAge %s, want a minute or more", maxAge)
+		return fmt.Errorf("config: MaxKeyAge is %s, want a minute or more", maxAge)
 	}
 	v.rings = make(map[string]*ring)
 	add := func(issuer string, source KeySource, shortest time.Duration) {
@@ -138,7 +138,7 @@ func (v *Verifier) setRings(cfg *Config) error {
 	}
 	if cfg.Keys != nil {
 		if cfg.Issuer == "" || len(cfg.Issuers) > 0 {
-			return errors.New("Keys are those of one issuer: Issuer is required, and Issuers are not allowed")
+			return errors.New("config: Keys are those of one issuer: Issuer is required, and Issuers are not allowed")
 		}
 		add(cfg.Issuer, cfg.Keys, time.Second)
 		return nil
@@ -153,7 +153,7 @@ func (v *Verifier) setRings(cfg *Config) error {
 			return err
 		}
 		if _, ok := v.rings[issuer]; ok {
-			return fmt.Errorf("issuer %q stands there twice", issuer)
+			return fmt.Errorf("config: issuer %q stands there twice", issuer)
 		}
 		add(issuer, newRemote(issuer, u, client, cfg.Now), time.Minute)
 	}
@@ -163,7 +163,7 @@ func (v *Verifier) setRings(cfg *Config) error {
 func (v *Verifier) setAudiences(cfg *Config) error {
 	v.audiences = append([]string{cfg.Audience}, cfg.Audiences...)
 	if slices.Contains(v.audiences, "") {
-		return errors.New("Audience is required, and none of Audiences is empty")
+		return errors.New("config: Audience is required, and none of Audiences is empty")
 	}
 	return nil
 }
@@ -172,7 +172,7 @@ func (v *Verifier) setBounds(cfg *Config) error {
 	v.leeway = cfg.Leeway
 	switch {
 	case v.leeway > maxLeeway:
-		return fmt.Errorf("Leeway %s, at most %s", v.leeway, maxLeeway)
+		return fmt.Errorf("config: Leeway is %s, at most %s", v.leeway, maxLeeway)
 	case v.leeway == 0:
 		v.leeway = maxLeeway
 	case v.leeway < 0:
@@ -180,7 +180,7 @@ func (v *Verifier) setBounds(cfg *Config) error {
 	}
 	switch {
 	case cfg.CacheSize > maxCacheSize:
-		return fmt.Errorf("CacheSize %d, at most %d", cfg.CacheSize, maxCacheSize)
+		return fmt.Errorf("config: CacheSize is %d, at most %d", cfg.CacheSize, maxCacheSize)
 	case cfg.CacheSize == 0:
 		v.cache = newCache(defaultCacheSize)
 	case cfg.CacheSize > 0:
@@ -192,11 +192,11 @@ func (v *Verifier) setBounds(cfg *Config) error {
 // parseIssuer returns the URL that an issuer identifier is.
 func parseIssuer(issuer string) (*url.URL, error) {
 	if issuer == "" {
-		return nil, errors.New("Issuer is required")
+		return nil, errors.New("config: Issuer is required")
 	}
 	u, err := parseURL(issuer)
 	if err != nil {
-		return nil, fmt.Errorf("issuer %q: %w", issuer, err)
+		return nil, fmt.Errorf("config: issuer %q: %w", issuer, err)
 	}
 	return u, nil
 }

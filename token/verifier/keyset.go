@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -26,11 +27,12 @@ const maxCandidates = 10
 // whoever holds one can wait for nothing and lose no key in the middle of a
 // verification.
 type keySet struct {
-	jwkset.Storage // answers what nobody asks here
-	digest         [sha256.Size]byte
-	keys           []jws.JWK
-	jwks           []jwkset.JWK // of keys, in their order
-	keyfunc        keyfunc.Keyfunc
+	jwkset.Storage // of the same keys, for all that is not below
+
+	digest  [sha256.Size]byte // of the JSON that they were parsed from
+	keys    []jws.JWK
+	jwks    []jwkset.JWK // of keys, in their order
+	keyfunc keyfunc.Keyfunc
 
 	// headers remembers the protected headers of verified tokens, which are
 	// the same for all tokens by one key as a rule.
@@ -61,7 +63,8 @@ func parseKeySet(data []byte) (*keySet, []jws.SkippedKey, error) {
 	if len(keys) == 0 {
 		return nil, skipped, errNoKeys
 	}
-	s := &keySet{Storage: jwkset.NewMemoryStorage(), digest: sha256.Sum256(data), keys: keys}
+	memory := jwkset.NewMemoryStorage()
+	s := &keySet{Storage: memory, digest: sha256.Sum256(data), keys: keys}
 	for i := range keys {
 		jwk, err := jwkset.NewJWKFromKey(keys[i].Key, jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{
 			ALG: jwkset.ALG(keys[i].Algorithm.Canonical()),
@@ -72,6 +75,9 @@ func parseKeySet(data []byte) (*keySet, []jws.SkippedKey, error) {
 			return nil, nil, fmt.Errorf("key %d: %w", i, err)
 		}
 		s.jwks = append(s.jwks, jwk)
+	}
+	if err := memory.KeyReplaceAll(context.Background(), slices.Clone(s.jwks)); err != nil {
+		return nil, nil, err
 	}
 	if s.keyfunc, err = keyfunc.New(keyfunc.Options{Storage: s}); err != nil {
 		return nil, nil, err
@@ -143,6 +149,18 @@ func (s *keySet) KeyReadAll(ctx context.Context) ([]jwkset.JWK, error) {
 	}
 	return all, nil
 }
+
+// errReadOnly is what those get who would change a keySet.
+var errReadOnly = errors.New("a set of verification keys does not change")
+
+// KeyDelete fails.
+func (s *keySet) KeyDelete(context.Context, string) (bool, error) { return false, errReadOnly }
+
+// KeyReplaceAll fails.
+func (s *keySet) KeyReplaceAll(context.Context, []jwkset.JWK) error { return errReadOnly }
+
+// KeyWrite fails.
+func (s *keySet) KeyWrite(context.Context, jwkset.JWK) error { return errReadOnly }
 
 // header returns what a protected header, in base64url, stands for if a token
 // with it was verified before.

@@ -224,6 +224,8 @@ func TestUnavailable(t *testing.T) {
 
 	resp := call(t, v.Require()(whoami), "Bearer "+k.token(t, good(c.Now(), with{"iss": "https://evil.example"})))
 	require.Equal(t, 401, resp.StatusCode, "what is refused without keys is refused")
+	resp = call(t, v.Require()(whoami), "Bearer "+k.sign(t, `{"alg":"none","typ":"at+jwt"}`, fmt.Sprintf(`{"iss":%q,"sub":"a","client_id":"a","aud":"a","jti":"a","exp":9999999999}`, id)))
+	require.Equal(t, 401, resp.StatusCode)
 }
 
 func TestAnswersToWhatCheckSays(t *testing.T) {

@@ -89,7 +89,7 @@ func (r *remote) find(ctx context.Context) (string, error) {
 }
 
 // discover reads the URL of the keys from the metadata, at the place of RFC 8414
-// or, where nothing of the kind is, at that of OpenID Connect Discovery.
+// or, where none of this issuer is, at that of OpenID Connect Discovery.
 func (r *remote) discover(ctx context.Context) (uri string, err error) {
 	var failures []error
 	for _, location := range r.locations {
@@ -103,9 +103,6 @@ func (r *remote) discover(ctx context.Context) (uri string, err error) {
 		}
 		if err == nil {
 			return uri, nil
-		}
-		if errors.Is(err, errOtherIssuer) {
-			return "", err
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", location, err))
 	}

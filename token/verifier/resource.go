@@ -54,7 +54,7 @@ type protectedResource struct {
 func (v *Verifier) setMetadata(cfg *Config) error {
 	for _, scope := range cfg.Scopes {
 		if !validScope(scope) {
-			return fmt.Errorf("%q in Scopes is not a scope", scope)
+			return fmt.Errorf("config: %q in Scopes is not a scope", scope)
 		}
 	}
 	v.metadataPath = wellKnown
@@ -63,12 +63,12 @@ func (v *Verifier) setMetadata(cfg *Config) error {
 	}
 	u, err := parseURL(cfg.Resource)
 	if err != nil {
-		return fmt.Errorf("Resource %q: %w", cfg.Resource, err)
+		return fmt.Errorf("config: Resource %q: %w", cfg.Resource, err)
 	}
 	v.metadataPath = wellKnown + strings.TrimSuffix(u.EscapedPath(), "/")
 	v.metadataURL = u.Scheme + "://" + u.Host + v.metadataPath
 	if !quotable(v.metadataURL) {
-		return errors.New("Resource holds characters that do not belong into a URL")
+		return errors.New("config: Resource holds characters that do not belong into a URL")
 	}
 	v.metadata, err = json.Marshal(protectedResource{
 		Resource:             cfg.Resource,
@@ -81,7 +81,7 @@ func (v *Verifier) setMetadata(cfg *Config) error {
 
 func (v *Verifier) setChallenge(cfg *Config) error {
 	if !quotable(cfg.Realm) {
-		return errors.New("Realm must be printable ASCII without quotes and backslashes")
+		return errors.New("config: Realm must be printable ASCII without quotes and backslashes")
 	}
 	if v.realm = cfg.Realm; v.realm == "" && quotable(cfg.Audience) {
 		v.realm = cfg.Audience

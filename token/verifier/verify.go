@@ -96,6 +96,9 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*Cl
 	}
 	snap, err := ring.keys(ctx, now)
 	if err != nil {
+		if _, worse := w.parseHeader(len(compact.Header)); worse != nil {
+			return nil, worse // no key would help
+		}
 		return nil, err
 	}
 	if snap, err = w.verifySignature(ctx, ring, snap, compact); err != nil {
