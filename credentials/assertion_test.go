@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/internal/strictjson"
 )
 
 func TestAssertionsOfAllAlgorithms(t *testing.T) {
@@ -243,10 +244,10 @@ func TestForms(t *testing.T) {
 		return es256(t, text)
 	}
 	size := 0
-	for len(fits(size+1)) <= credentials.MaxAssertionSize {
+	for len(fits(size+1)) <= 16<<10 {
 		size++
 		if size == 1 {
-			size = (credentials.MaxAssertionSize-len(good))*3/4 - 32
+			size = (16<<10-len(good))*3/4 - 32
 		}
 	}
 	require.NotNil(t, parsed(t, fits(size)), "as long as may be")
@@ -322,6 +323,13 @@ func TestForms(t *testing.T) {
 			require.Nil(t, a)
 		})
 	}
+}
+
+func TestTheLogSaysWhereTheFormIsWrong(t *testing.T) {
+	_, err := credentials.ParseAssertion(signed(t, "ES256", p256Key(), `{"alg":"ES256"}`, `{"iss":"a","iss":"b"}`))
+	var where *strictjson.Error
+	require.ErrorAs(t, err, &where)
+	require.EqualError(t, err, "client assertion refused: malformed_assertion: JSON: a member twice at byte 16")
 }
 
 // TestIssuerAndSubject is SECURITY 25, and the access token of 31.

@@ -33,8 +33,8 @@
 // # What is not here
 //
 // The package is pure: it parses, generates and verifies, and reaches neither a
-// store nor the network. So it can't know whether an assertion was used before,
-// and does not fetch JWK Sets. All its types but those with exported fields are
+// store nor the network. So it can't know whether an assertion was used before, and
+// leaves it to package jwks below it to fetch JWK Sets. All its types but those with exported fields are
 // valid by construction, don't change, and may be used by several goroutines.
 package credentials
 

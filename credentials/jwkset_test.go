@@ -94,6 +94,15 @@ func TestAKidThatTwoKeysHave(t *testing.T) {
 	require.Empty(t, warnings, "none is no kid")
 }
 
+func TestAKeyForTwoAlgorithmsStandsThereTwice(t *testing.T) {
+	keys, warnings, err := credentials.ParseJWKSet(set(
+		strings.Replace(rfcRSA, "{", `{"alg":"RS256",`, 1), strings.Replace(rfcRSA, "{", `{"alg":"PS256",`, 1)))
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Len(t, keys, 2)
+	require.Equal(t, []string{"PS256"}, keys[1].Algorithms())
+}
+
 func TestTheSizeOfASetIsBounded(t *testing.T) {
 	many := func(n int) []byte {
 		all := make([]string, n)

@@ -52,8 +52,12 @@ type Key struct {
 	keyID     string
 	algorithm jws.Algorithm
 
-	// Of a certificate.
-	certificate         []byte // its DER
+	certificate *certificate // nil for a key without one
+}
+
+// A certificate is what counts of it.
+type certificate struct {
+	der                 []byte
 	notBefore, notAfter time.Time
 	x5t, x5tS256        string
 }
@@ -126,10 +130,11 @@ func newCertificateKey(cert *x509.Certificate) (Key, error) {
 		return Key{}, err
 	}
 	sum1, sum256 := sha1.Sum(cert.Raw), sha256.Sum256(cert.Raw)
-	key.certificate = cert.Raw
-	key.notBefore, key.notAfter = cert.NotBefore, cert.NotAfter
-	key.x5t = base64.RawURLEncoding.EncodeToString(sum1[:])
-	key.x5tS256 = base64.RawURLEncoding.EncodeToString(sum256[:])
+	key.certificate = &certificate{
+		der: cert.Raw, notBefore: cert.NotBefore, notAfter: cert.NotAfter,
+		x5t:     base64.RawURLEncoding.EncodeToString(sum1[:]),
+		x5tS256: base64.RawURLEncoding.EncodeToString(sum256[:]),
+	}
 	return key, nil
 }
 
@@ -193,25 +198,45 @@ func (k Key) IsCertificate() bool { return k.certificate != nil }
 
 // NotBefore returns when the validity of the certificate begins; the zero time for
 // a key without one.
-func (k Key) NotBefore() time.Time { return k.notBefore }
+func (k Key) NotBefore() time.Time {
+	if k.certificate == nil {
+		return time.Time{}
+	}
+	return k.certificate.notBefore
+}
 
 // NotAfter returns the last moment at which the certificate is valid; the zero
 // time for a key without one.
-func (k Key) NotAfter() time.Time { return k.notAfter }
+func (k Key) NotAfter() time.Time {
+	if k.certificate == nil {
+		return time.Time{}
+	}
+	return k.certificate.notAfter
+}
 
 // ValidAt reports whether the key may be used at now: always, unless it came with
 // a certificate. There is no leeway.
 func (k Key) ValidAt(now time.Time) bool {
-	return k.certificate == nil || !now.Before(k.notBefore) && !now.After(k.notAfter)
+	return k.certificate == nil || !now.Before(k.certificate.notBefore) && !now.After(k.certificate.notAfter)
 }
 
 // X5T returns the SHA-1 thumbprint of the certificate (x5t, RFC 7515 §4.1.7), in
 // base64url; empty for a key without one.
-func (k Key) X5T() string { return k.x5t }
+func (k Key) X5T() string {
+	if k.certificate == nil {
+		return ""
+	}
+	return k.certificate.x5t
+}
 
 // X5TS256 returns the SHA-256 thumbprint of the certificate (x5t#S256, RFC 7515
 // §4.1.8), in base64url; empty for a key without one.
-func (k Key) X5TS256() string { return k.x5tS256 }
+func (k Key) X5TS256() string {
+	if k.certificate == nil {
+		return ""
+	}
+	return k.certificate.x5tS256
+}
 
 // Type describes the kind of key for people: "RSA 2048", "EC P-256", "Ed25519".
 func (k Key) Type() string {
@@ -248,7 +273,7 @@ func (k Key) String() string {
 // returns nil.
 func (k Key) MarshalPEM() []byte {
 	if k.certificate != nil {
-		return pem.EncodeToMemory(&pem.Block{Type: labelCertificate, Bytes: k.certificate})
+		return pem.EncodeToMemory(&pem.Block{Type: labelCertificate, Bytes: k.certificate.der})
 	}
 	der, err := x509.MarshalPKIXPublicKey(k.public)
 	if err != nil {

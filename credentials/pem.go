@@ -57,10 +57,10 @@ func validityWarning(k *Key, now time.Time) string {
 	switch {
 	case k.ValidAt(now):
 		return ""
-	case now.Before(k.notBefore):
-		return "the certificate is not valid before " + k.notBefore.UTC().Format(time.RFC3339) + " and does not authenticate until then"
+	case now.Before(k.NotBefore()):
+		return "the certificate is not valid before " + k.NotBefore().UTC().Format(time.RFC3339) + " and does not authenticate until then"
 	}
-	return "the certificate expired at " + k.notAfter.UTC().Format(time.RFC3339) + " and does not authenticate any more"
+	return "the certificate expired at " + k.NotAfter().UTC().Format(time.RFC3339) + " and does not authenticate any more"
 }
 
 // A PEMError says why a PEM text was refused. It holds nothing of the keys in it.

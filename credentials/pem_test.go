@@ -101,16 +101,17 @@ func TestPrivateKeysAreRefusedAsLeaked(t *testing.T) { // SECURITY 42
 	}
 	der := fixture(t, "refused/private-pkcs8.der")
 	for name, text := range map[string]string{
-		"as a public key":               string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
-		"as an RSA public key":          string(pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: fixture(t, "refused/private-pkcs1.der")})),
-		"as a certificate":              string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: fixture(t, "refused/private-sec1.der")})),
-		"encrypted, as a certificate":   string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: fixture(t, "refused/private-encrypted.der")})),
-		"as base64 alone":               base64.StdEncoding.EncodeToString(der),
-		"as base64 alone in some lines": base64.StdEncoding.EncodeToString(der[:33]) + "\r\n" + base64.StdEncoding.EncodeToString(der[33:]),
-		"as a JWK":                      ` {"kty":"OKP","crv":"Ed25519","x":"AA","d":"AA"}`,
-		"as a JWK Set":                  `{"keys":[` + rfcP256 + `,{"kty":"oct","k":"AA"}]}`,
-		"as OpenPGP":                    "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n-----END PGP PRIVATE KEY BLOCK-----",
-		"as PuTTY":                      "PuTTY-User-Key-File-3: ssh-ed25519\nPublic-Lines: 2\nAAAA\nPrivate-Lines: 1\nAAAA\n",
+		"as a public key":                 string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
+		"as an RSA public key":            string(pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: fixture(t, "refused/private-pkcs1.der")})),
+		"as a certificate":                string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: fixture(t, "refused/private-sec1.der")})),
+		"encrypted, as a certificate":     string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: fixture(t, "refused/private-encrypted.der")})),
+		"under a label that nobody knows": string(pem.EncodeToMemory(&pem.Block{Type: "EGG", Bytes: der})),
+		"as base64 alone":                 base64.StdEncoding.EncodeToString(der),
+		"as base64 alone in some lines":   base64.StdEncoding.EncodeToString(der[:33]) + "\r\n" + base64.StdEncoding.EncodeToString(der[33:]),
+		"as a JWK":                        ` {"kty":"OKP","crv":"Ed25519","x":"AA","d":"AA"}`,
+		"as a JWK Set":                    `{"keys":[` + rfcP256 + `,{"kty":"oct","k":"AA"}]}`,
+		"as OpenPGP":                      "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n-----END PGP PRIVATE KEY BLOCK-----",
+		"as PuTTY":                        "PuTTY-User-Key-File-3: ssh-ed25519\nPublic-Lines: 2\nAAAA\nPrivate-Lines: 1\nAAAA\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			fault := refused(t, []byte(text))
@@ -282,6 +283,7 @@ func TestTheFormOfThePEMText(t *testing.T) { // SECURITY 43, 44
 		{"bytes behind a key of PKCS #1", as("RSA PUBLIC KEY", append(bytes.Clone(pkcs1.Bytes), 0)), 1, "not an RSA public key"},
 		{"bytes of no meaning in a block", as("PUBLIC KEY", []byte("hello")), 1, "not a public key"},
 		{"an unknown algorithm", as("PUBLIC KEY", bytes.Replace(spki.Bytes, []byte{0xf7, 0x0d, 0x01, 0x01, 0x01}, []byte{0xf7, 0x0d, 0x01, 0x01, 0x63}, 1)), 1, "unknown type"},
+		{"explicit parameters of a curve, which begin like a private key", block("EC PARAMETERS", "MAYCAQEwAQA="), 1, "parameters alone"},
 		{"the same key twice", ed + p256 + ed, 3, "the same key as in block 1"},
 		{"the same key in another form", as("PUBLIC KEY", spki.Bytes) + as("RSA PUBLIC KEY", pkcs1.Bytes), 2, "the same key as in block 1"},
 		{"the same key and its certificate", as("PUBLIC KEY", spki.Bytes) + as("CERTIFICATE", certificate.Bytes), 2, "the same key as in block 1"},

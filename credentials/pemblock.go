@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	//lint:ignore SA1019 so that it can be refused by its name
 	"crypto/dsa"
 	"crypto/ecdh"
 	"crypto/ecdsa"
@@ -18,12 +19,12 @@ import (
 func parseBlock(block *pem.Block) (Key, error) {
 	parse, ok := blockParsers[block.Type]
 	switch {
+	case isPrivateKey(block.Bytes) && !strings.HasSuffix(block.Type, "PARAMETERS"): // under a wrong label
+		return Key{}, privateKeyError(0)
 	case !ok:
 		return Key{}, errors.New(wrongLabel(block.Type))
 	case len(block.Bytes) == 0:
 		return Key{}, errors.New("the block is empty")
-	case isPrivateKey(block.Bytes): // under a wrong label
-		return Key{}, privateKeyError(0)
 	}
 	return parse(block.Bytes)
 }
@@ -78,7 +79,7 @@ func parseRSAPublicKey(der []byte) (Key, error) {
 func parseCertificate(der []byte) (Key, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return Key{}, fmt.Errorf("not a certificate that can be used: %.200s", strings.TrimPrefix(err.Error(), "x509: "))
+		return Key{}, fmt.Errorf("not a certificate that can be used (%.200q)", strings.TrimPrefix(err.Error(), "x509: "))
 	}
 	hasUsage := slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(oidKeyUsage) })
 	if hasUsage && cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
@@ -91,13 +92,14 @@ func parseCertificate(der []byte) (Key, error) {
 }
 
 var (
-	oidKeyUsage  = asn1.ObjectIdentifier{2, 5, 29, 15}
-	oidEC        = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
-	oidRSAPSS    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
-	oidX448      = asn1.ObjectIdentifier{1, 3, 101, 111}
-	oidEd448     = asn1.ObjectIdentifier{1, 3, 101, 113}
-	wantKeyTypes = "want RSA of 2048 to 8192 bits, EC on P-256, P-384 or P-521, or Ed25519"
+	oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidEC       = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+	oidRSAPSS   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
+	oidX448     = asn1.ObjectIdentifier{1, 3, 101, 111}
+	oidEd448    = asn1.ObjectIdentifier{1, 3, 101, 113}
 )
+
+const wantKeyTypes = "want RSA of 2048 to 8192 bits, EC on P-256, P-384 or P-521, or Ed25519"
 
 // usable returns the Key that public is, or an error that is made for people.
 func usable(public any) (Key, error) {

@@ -112,10 +112,8 @@ func (s *splitter) broken(reason string) error {
 func (s *splitter) close() error {
 	block, rest := pem.Decode([]byte(s.text[s.start:s.pos]))
 	switch {
-	case block == nil:
+	case block == nil || block.Type != s.label || len(rest) != 0:
 		return s.broken("BEGIN and END differ, or what is between them is not base64")
-	case len(rest) != 0 || block.Type != s.label:
-		return s.broken("it holds more than base64")
 	case len(block.Headers) != 0:
 		return &PEMError{Block: len(s.blocks) + 1, Reason: "the block has headers before its base64, as encrypted and older forms have"}
 	}

@@ -2,12 +2,12 @@ package credentials
 
 import "time"
 
-const (
-	// Leeway is how far the clock of a client may be off: it is added to the
-	// end of an assertion and to the longest life that one may have, and
-	// taken from its beginning.
-	Leeway = time.Minute
+// Leeway is how far the clock of a client may be off: it is added to the end of an
+// assertion and to the longest life that one may have, and taken from its
+// beginning.
+const Leeway = time.Minute
 
+const (
 	strictLifetime     = 5 * time.Minute
 	compatibleLifetime = time.Hour
 )

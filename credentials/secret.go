@@ -20,13 +20,13 @@ const (
 	secretSum    = 6      // CRC-32 of all before it
 	secretLen    = len(secretPrefix) + secretIDLen + 1 + secretBody + secretSum
 
-	// MaxSecretLen is the length in bytes beyond which nothing is taken for a
-	// secret, whoever made it.
-	MaxSecretLen = 1024
-
 	redacted = "[redacted]"
 	alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
+
+// MaxSecretLen is the length in bytes beyond which nothing is taken for a secret,
+// whoever made it.
+const MaxSecretLen = 1024
 
 // ErrMalformed: the text is not a secret that NewSecret made. The error says
 // no more, and nothing of the text, but whether the checksum is at fault.

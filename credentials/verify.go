@@ -170,8 +170,11 @@ func (a *Assertion) namesOneOf(keys []Key) bool {
 // names reports whether the header names k.
 func (a *Assertion) names(k *Key) bool {
 	h := &a.header
-	return h.KeyID != "" && (h.KeyID == k.keyID || h.KeyID == k.name || h.KeyID == k.thumbprint) ||
-		h.X5T != "" && h.X5T == k.x5t || h.X5TS256 != "" && h.X5TS256 == k.x5tS256
+	if h.KeyID != "" && (h.KeyID == k.keyID || h.KeyID == k.name || h.KeyID == k.thumbprint) {
+		return true
+	}
+	c := k.certificate
+	return c != nil && (h.X5T == c.x5t || h.X5TS256 == c.x5tS256)
 }
 
 // wanted is by what the header names a key, or empty.
