@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/clientele-go/clientele/audit"
+	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/resource"
+	"github.com/clientele-go/clientele/sqlitestore"
+	"github.com/clientele-go/clientele/store"
+	"github.com/clientele-go/clientele/token"
+)
+
+// tenant is the name of the only one.
+const tenant = "default"
+
+// builtin is the catalog of a server that was given none.
+//
+//go:embed catalog.json
+var builtin []byte
+
+// An authority is everything behind the endpoints.
+type authority struct {
+	log     *slog.Logger
+	db      *sqlitestore.DB
+	store   store.Store
+	audit   *audit.Log
+	clients *client.Registry
+	issuer  *token.Issuer
+
+	issuerURL string
+}
+
+// open opens the database and puts together what works on it.
+func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err error) {
+	if err := makeFolder(o.data); err != nil {
+		return nil, fmt.Errorf("-data %s: %w; the program needs a folder that it can write to", o.data, err)
+	}
+	a := &authority{log: log, issuerURL: o.issuer}
+	path := filepath.Join(o.data, "clientele.db")
+	if a.db, err = sqlitestore.Open(ctx, path, sqlitestore.Config{}); err != nil {
+		return nil, databaseError(path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.db.Close())
+		}
+	}()
+	if a.store, err = a.db.Tenant(ctx, tenant); err != nil {
+		return nil, databaseError(path, err)
+	}
+	if a.audit, err = audit.NewLog(audit.Config{Store: a.store}); err != nil {
+		return nil, err
+	}
+	catalog, err := resource.NewCatalog(resource.Config{Store: a.store, Audit: a.audit})
+	if err != nil {
+		return nil, err
+	}
+	if a.clients, err = client.NewRegistry(client.Config{Store: a.store, Resources: catalog, Audit: a.audit}); err != nil {
+		return nil, err
+	}
+	keyPath := filepath.Join(o.data, "sealing.key")
+	key, err := sealingKey(ctx, keyPath, a.store)
+	if err != nil {
+		return nil, err
+	}
+	a.issuer, err = token.NewIssuer(ctx, token.Config{
+		Issuer: o.issuer, Clients: a.clients, Logger: log,
+		SealingKeys: []token.SealingKey{key},
+	})
+	if errors.Is(err, token.ErrSealed) {
+		return nil, fmt.Errorf("%s is not the key that the signing keys in %s were sealed with; put that one back: %w", keyPath, path, err)
+	}
+	return a, err
+}
+
+// databaseError says what to do about an error of Open.
+func databaseError(path string, err error) error {
+	advice := "another program may be using it"
+	switch {
+	case errors.Is(err, sqlitestore.ErrForeign), errors.Is(err, sqlitestore.ErrCorrupt):
+		advice = "restore it from a backup, or move it away to begin anew"
+	case errors.Is(err, store.ErrNewer):
+		advice = "run the release that wrote it, or a later one"
+	case errors.Is(err, fs.ErrPermission):
+		advice = "let the user of this program write it and its folder"
+	}
+	return fmt.Errorf("database %s: %w; %s", path, err, advice)
+}
+
+func (a *authority) close() error { return a.db.Close() }
+
+// prepare brings into the database what the files of the flags say.
+func (a *authority) prepare(ctx context.Context, o options) error {
+	if err := a.loadCatalog(ctx, o.catalog); err != nil {
+		return err
+	}
+	if o.clients != "" {
+		if err := a.declare(ctx, o.clients); err != nil {
+			return err
+		}
+	}
+	if o.bootstrap != "" {
+		return a.bootstrap(ctx, o.bootstrap)
+	}
+	return nil
+}
+
+func (a *authority) loadCatalog(ctx context.Context, path string) error {
+	var file io.Reader = bytes.NewReader(builtin)
+	if path == "" {
+		path = "(built-in)"
+	} else {
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("-catalog: %w", err)
+		}
+		defer f.Close()
+		file = f
+	}
+	ctx = audit.WithActor(ctx, audit.Program("authserver -catalog"))
+	report, err := a.clients.Resources().Load(ctx, file)
+	if err != nil {
+		return fmt.Errorf("-catalog %s: %w", path, err)
+	}
+	a.log.Info("catalog loaded", "file", path,
+		"added", len(report.Added), "changed", len(report.Changed), "unchanged", len(report.Unchanged))
+	return nil
+}
+
+// reload applies the file of -clients again. An error changes nothing.
+func (a *authority) reload(ctx context.Context, path string) {
+	if path == "" {
+		a.log.Info("nothing to apply: there is no -clients")
+		return
+	}
+	if err := a.declare(ctx, path); err != nil {
+		a.log.Error("clients refused", "error", err.Error())
+	}
+}
+
+// sweep lets the store drop what has expired, once a minute until ctx ends.
+func (a *authority) sweep(ctx context.Context) {
+	ticker := time.NewTicker(time.Minute)
+	defer ticker.Stop()
+	for {
+		n, err := a.store.Sweep(ctx, time.Now(), store.MaxLimit)
+		if err != nil && ctx.Err() == nil {
+			a.log.Error("sweeping failed", "error", err.Error())
+		}
+		if err == nil && n == store.MaxLimit && ctx.Err() == nil {
+			continue // there may be more
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// tokenEndpoint is where an issuer with the default paths has it.
+func tokenEndpoint(issuer string) string { return issuer + "/oauth2/v1/token" }
+
+func (a *authority) routes() http.Handler {
+	mux := http.NewServeMux()
+	a.issuer.Mount(mux)
+	mux.HandleFunc("GET /healthz", a.health)
+	return mux
+}
+
+// health answers whether the server can do its work, which takes the database.
+func (a *authority) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if _, err := a.store.List(ctx, store.Query{Kind: token.KindSigningKey, Limit: 1}); err != nil {
+		a.log.Error("not healthy", "error", err.Error())
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, `{"status":"unavailable"}`)
+		return
+	}
+	fmt.Fprintln(w, `{"status":"ok"}`)
+}

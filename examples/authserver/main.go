@@ -1,0 +1,221 @@
+// Authserver is an authorization server for machines: API clients, their tokens
+// and the keys that sign them, on one durable file. With no flag at all it serves
+// http://127.0.0.1:8080 from the folder data:
+//
+//	go run ./examples/authserver -data ./data -bootstrap ./first.json
+//
+// The credentials of a first API client are then in first.json. Read serve first,
+// which is the life of the program, then authority.go: what it is made of.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// options are what the flags say.
+type options struct {
+	addr      string
+	data      string
+	issuer    string
+	catalog   string
+	bootstrap string
+	clients   string
+}
+
+const usage = `Authserver issues access tokens to API clients.
+
+  POST ISSUER/oauth2/v1/token   a token, by client_secret_basic or client_secret_post
+  GET  ISSUER/oauth2/v1/keys    the JWK Set that verifies it
+  GET  /.well-known/…           the metadata: oauth-authorization-server, openid-configuration
+  GET  /healthz                 200 while the database answers
+
+SIGHUP applies the file of -clients again; SIGINT and SIGTERM end the program,
+after the requests under way. The log is JSON, on standard error. The exit code
+is 0 after a signal, 2 for wrong flags and 1 for everything else.
+
+`
+
+const clientsUsage = `
+The file of -clients is an array of API clients, or {"records":[…]} with one:
+
+  [{"name":"nightly report",                  required; the client is found by it
+    "description":"",
+    "status":true,                            absent: true for a new client, else as it is
+    "accessTokenLifeTime":3600,               seconds, 60 to 86400; absent: 3600
+    "clientAuthentication":{"authType":"SECRET"},
+    "clientResources":[{"id":"example",       of the resource server; or "name":"Example APIs"
+      "selectedScopes":[{"id":"orders::reader"}]}],
+    "id":"nightly-report",                    of a new client; absent: generated
+    "secrets":[{"sha256":"<64 hex digits>",   of a new client, two at most, each of 128
+      "expiresAt":"<epoch seconds>"}]}]       random bits or more, ending within 365 days
+
+A client that is missing is added, one that differs is edited, and all others are
+left alone. Without secrets a new client has none until an administrator adds one;
+those of a client that exists are an administrator's too. A file with an error
+changes nothing: the program does not start, or goes on as before after SIGHUP.
+`
+
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("authserver", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen at; port 0 picks a free one")
+	flags.StringVar(&o.data, "data", "data", "`folder` of clientele.db and sealing.key, made if it is missing")
+	flags.StringVar(&o.issuer, "issuer", "", "issuer identifier, the `URL` that callers reach this server by (default http://<addr>)")
+	flags.StringVar(&o.catalog, "catalog", "", "`file` with the resource servers {\"records\":[…]}, loaded at every start (default: a small built-in one)")
+	flags.StringVar(&o.bootstrap, "bootstrap", "", "`file` that gets the credentials of a first API client, once")
+	flags.StringVar(&o.clients, "clients", "", "`file` that declares API clients, applied at start and on SIGHUP (see below)")
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+		fmt.Fprint(stderr, clientsUsage)
+	}
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	err := o.check(flags.Args())
+	if err != nil {
+		fmt.Fprintf(stderr, "%v\nauthserver -help explains all flags.\n", err)
+	}
+	return o, err
+}
+
+func (o options) check(rest []string) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("unexpected argument %q: all there is to say is said by flags", rest[0])
+	}
+	if o.data == "" {
+		return errors.New("-data is empty: name a folder")
+	}
+	host, _, err := net.SplitHostPort(o.addr)
+	if err != nil {
+		return fmt.Errorf("-addr %q is not host:port, such as 127.0.0.1:8080", o.addr)
+	}
+	if o.issuer == "" && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		return fmt.Errorf("-addr %q is reached from other machines: say by which https URL with -issuer", o.addr)
+	}
+	return nil
+}
+
+func main() {
+	o, err := parseFlags(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if err := serve(o, log); err != nil {
+		log.Error("authserver failed", "error", err.Error())
+		os.Exit(1)
+	}
+}
+
+// serve runs the server until a signal ends it.
+func serve(o options, log *slog.Logger) (err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+
+	// First of all, because the port may be part of the issuer, and because an
+	// address in use is found out before anything is written.
+	listener, err := net.Listen("tcp", o.addr)
+	if err != nil {
+		return listenError(o.addr, err)
+	}
+	defer listener.Close() // again, after Shutdown: no harm
+	if o.issuer == "" {
+		host, _, _ := net.SplitHostPort(o.addr)
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		o.issuer = "http://" + net.JoinHostPort(host, port)
+	}
+
+	a, err := open(ctx, o, log)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	if err := a.prepare(ctx, o); err != nil {
+		return interrupted(ctx, err)
+	}
+
+	var sweeper sync.WaitGroup
+	defer sweeper.Wait() // before the database is closed
+	sweeper.Go(func() { a.sweep(ctx) })
+	defer stop() // also where serving fails, so that it ends
+
+	server := newServer(a.routes(), log)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	log.Info("authserver listens", "issuer", o.issuer, "token_endpoint", tokenEndpoint(o.issuer),
+		"address", listener.Addr().String(), "data", o.data, "bootstrap", o.bootstrap)
+
+	for {
+		select {
+		case err := <-failed:
+			return fmt.Errorf("serving %s: %w", o.addr, err)
+		case <-hangup:
+			a.reload(ctx, o.clients)
+		case <-ctx.Done():
+			stop() // a second signal ends the program at once
+			return shutdown(server, log)
+		}
+	}
+}
+
+// newServer returns a server that nobody keeps busy by being slow.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// patience is what the requests under way get to end by themselves.
+const patience = 10 * time.Second
+
+func shutdown(server *http.Server, log *slog.Logger) error {
+	log.Info("authserver stops")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		log.Warn("requests were cut off", "error", err.Error())
+		return server.Close()
+	}
+	return nil
+}
+
+// interrupted returns nil if err is there because a signal came while the
+// program was starting.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is in use: stop the program that listens there, or choose another -addr", addr)
+	}
+	return fmt.Errorf("-addr %s: %w", addr, err)
+}

@@ -1,0 +1,175 @@
+// Package proctest runs the example programs as processes of their own, and
+// follows what they do by their logs: what a program says with slog, as JSON on
+// standard error.
+//
+//	func TestMain(m *testing.M) { proctest.Main(m, main) }
+//	…
+//	p := proctest.Start(t, proctest.Self(t), "-addr", "127.0.0.1:0")
+//	record := p.Wait("authserver listens")
+//	p.Signal(syscall.SIGTERM)
+//	code, stderr := p.Exit()
+package proctest
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// patience is how long a process may take for anything: far longer than it does.
+const patience = time.Minute
+
+// maxLines is how many lines of a log are kept for Wait before the process waits
+// for them to be read.
+const maxLines = 10_000
+
+// asProgram, in the environment, makes a test binary the program that it tests.
+const asProgram = "CLIENTELE_EXAMPLE_PROGRAM"
+
+// Main is what TestMain does: it runs the tests or, in a process that Start has
+// started, the program itself. So the program is part of the test binary, and go
+// test never takes the result of an older one from its cache.
+func Main(m *testing.M, program func()) {
+	if os.Getenv(asProgram) == "" {
+		os.Exit(m.Run())
+	}
+	program()
+	os.Exit(0)
+}
+
+// Self returns the path of the test binary, the program of Main.
+func Self(t testing.TB) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Build builds another example, the one in a folder beside that of the test, and
+// returns the path of the program.
+func Build(t testing.TB, name string) string {
+	t.Helper()
+	// Not of use but to be seen by go test, which then knows when a result in
+	// its cache is out of date.
+	sources, err := filepath.Glob(filepath.Join("..", name, "*.go"))
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("there is no example %s beside this one: %v", name, err)
+	}
+	for _, path := range sources {
+		if _, err := os.ReadFile(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := filepath.Join(t.TempDir(), name)
+	out, err := exec.Command("go", "build", "-o", program, "../"+name).CombinedOutput()
+	if err != nil {
+		t.Fatalf("building %s: %v\n%s", name, err, out)
+	}
+	return program
+}
+
+// A Process is a program that was started. Its methods are called by one
+// goroutine, that of the test.
+type Process struct {
+	t     testing.TB
+	cmd   *exec.Cmd
+	lines chan string // of standard error; closed at its end
+	log   strings.Builder
+	ended bool
+}
+
+// Start starts a program. It is killed at the end of the test if it still runs.
+func Start(t testing.TB, program string, args ...string) *Process {
+	t.Helper()
+	p := &Process{t: t, cmd: exec.Command(program, args...), lines: make(chan string, maxLines)}
+	p.cmd.Env = append(os.Environ(), asProgram+"=1")
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.lines)
+		for scanner := bufio.NewScanner(stderr); scanner.Scan(); {
+			p.lines <- scanner.Text()
+		}
+	}()
+	t.Cleanup(func() {
+		if !p.ended {
+			p.Kill()
+		}
+	})
+	return p
+}
+
+// Wait returns the next record of the log with that message. It ends the test if
+// there is none, because the process ends or takes too long.
+func (p *Process) Wait(message string) map[string]any {
+	p.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				p.t.Fatalf("the process ended before it logged %q:\n%s", message, p.log.String())
+			}
+			p.log.WriteString(line + "\n")
+			var record map[string]any
+			if json.Unmarshal([]byte(line), &record) == nil && record["msg"] == message {
+				return record
+			}
+		case <-deadline:
+			p.t.Fatalf("the process did not log %q within %v:\n%s", message, patience, p.log.String())
+		}
+	}
+}
+
+// Signal sends the process a signal.
+func (p *Process) Signal(signal os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		p.t.Fatalf("sending %v: %v", signal, err)
+	}
+}
+
+// Kill ends the process as a loss of power would: without a chance to do anything
+// (SIGKILL). It returns when the process is gone.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // in vain if it has just ended
+	p.end()
+}
+
+// Exit waits until the process ends by itself, and returns its exit code and all
+// that it wrote to standard error.
+func (p *Process) Exit() (code int, stderr string) {
+	p.t.Helper()
+	timer := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	err := p.end()
+	if !timer.Stop() {
+		p.t.Fatalf("the process did not end within %v:\n%s", patience, p.log.String())
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode(), p.log.String()
+}
+
+// end reads the log to its end, which is that of the process.
+func (p *Process) end() error {
+	p.ended = true
+	for line := range p.lines {
+		p.log.WriteString(line + "\n")
+	}
+	return p.cmd.Wait()
+}
