@@ -21,6 +21,10 @@ func TestBackup(t *testing.T) {
 	info, err := os.Stat(copied)
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o600), info.Mode())
+	for range 4 { // readers
+		_, err := db.Rows(t.Context(), "DELETE FROM record")
+		require.Error(t, err, "a reader writes nothing")
+	}
 	later := putNew(t, s, "later")
 
 	from := openFile(t, copied, sqlitestore.Config{})

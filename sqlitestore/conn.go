@@ -23,8 +23,7 @@ type conn struct {
 	patience   time.Duration // with other processes' locks
 	statements map[string]*statement
 	interrupt  interrupt
-	waiting    time.Time   // for a lock, since
-	wanted     func() bool // whether somebody still wants what a lock is waited for; nil: yes
+	waiting    time.Time // for a lock, since
 }
 
 // maxStatements bounds the statements that a connection keeps prepared. Only
@@ -131,7 +130,7 @@ func (c *conn) waitForLock(ctx context.Context, count int) bool {
 	if count == 0 {
 		c.waiting = time.Now()
 	}
-	if time.Since(c.waiting) >= c.patience || c.wanted != nil && !c.wanted() {
+	if time.Since(c.waiting) >= c.patience {
 		return false
 	}
 	// From a tenth of a millisecond to three: a commit takes about as long.

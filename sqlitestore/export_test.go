@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/clientele-go/clientele/store"
 )
@@ -36,20 +37,23 @@ func (db *DB) Hold(ctx context.Context) (release func()) {
 
 // WaitQueued returns when n tasks wait for the writer.
 func (db *DB) WaitQueued(ctx context.Context, n int) {
-	for len(db.writer.queue) != n && ctx.Err() == nil {
-		runtime.Gosched()
-	}
+	wait(ctx, func() bool { return len(db.writer.queue) == n })
 }
 
 // WaitWatched returns when somebody waits for n tenants, and for the file to be
 // looked at just if there are any.
 func (db *DB) WaitWatched(ctx context.Context, n int) {
-	for ctx.Err() == nil {
+	wait(ctx, func() bool {
 		db.watch.mu.Lock()
-		done := len(db.watch.tenants) == n && db.watch.looking == (n > 0)
-		db.watch.mu.Unlock()
-		if done {
-			return
+		defer db.watch.mu.Unlock()
+		return len(db.watch.tenants) == n && db.watch.looking == (n > 0)
+	})
+}
+
+func wait(ctx context.Context, done func() bool) {
+	for begun := time.Now(); !done() && ctx.Err() == nil; {
+		if time.Since(begun) > 30*time.Second {
+			panic("it does not come to that")
 		}
 		runtime.Gosched()
 	}

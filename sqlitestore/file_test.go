@@ -106,6 +106,23 @@ func TestOpenRefusesWithoutTouchingAnything(t *testing.T) {
 	}
 }
 
+// The log may hold a newer schema than the header of the file.
+func TestOpenWhileALaterReleaseHasIt(t *testing.T) {
+	path := closedFile(t)
+	c, err := sqlite3.Open(path)
+	require.NoError(t, err)
+	require.NoError(t, c.Exec("PRAGMA user_version = 1000"))
+	before := everything(t, path)
+	_, err = sqlitestore.Open(t.Context(), path, sqlitestore.Config{})
+	require.ErrorIs(t, err, store.ErrNewer)
+	after := everything(t, path)
+	shm := filepath.Base(path) + "-shm" // says who reads
+	delete(before, shm)
+	delete(after, shm)
+	require.Equal(t, before, after)
+	require.NoError(t, c.Close())
+}
+
 // everything returns the names and contents of what is in the directory of path.
 func everything(t *testing.T, path string) map[string]string {
 	t.Helper()

@@ -82,3 +82,18 @@ func TestSettings(t *testing.T) {
 	_, err = db.Rows(t.Context(), "DELETE FROM record")
 	require.Error(t, err, "a reader writes nothing")
 }
+
+// A later release changes the schema while this one has the file open.
+func TestSchemaChangesMeanwhile(t *testing.T) {
+	path := closedFile(t)
+	db := openFile(t, path, sqlitestore.Config{})
+	s := tenant(t, db, "main")
+	alter(t, path, "PRAGMA user_version = 1000")
+	for range 2 {
+		_, err := s.Apply(t.Context(), put("y"))
+		require.ErrorIs(t, err, store.ErrNewer)
+	}
+	require.Equal(t, []string{"x"}, ids(t, s))
+	alter(t, path, "PRAGMA user_version = 1")
+	putNew(t, s, "y")
+}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +20,7 @@ type writer struct {
 	db    *DB
 	conn  *conn
 	queue chan *task
-	group []*task
+	group []*task       // has room for one, and the length of the last
 	ended chan struct{} // closed by loop when it returns
 
 	added     map[store.Kind]int64 // kinds that the transaction under way has added
@@ -127,6 +127,13 @@ func (w *writer) close() error {
 
 // gather makes a group of the first task and those that wait behind it.
 func (w *writer) gather(first *task) {
+	if len(w.group) > 1 {
+		// Who was answered together is about to come again together.
+		for n := -1; n < len(w.queue); {
+			n = len(w.queue)
+			runtime.Gosched()
+		}
+	}
 	w.group = append(w.group[:0], first)
 	for weight := first.weight; len(w.group) < maxTasks && weight < maxWeight; {
 		select {
@@ -137,11 +144,6 @@ func (w *writer) gather(first *task) {
 			return
 		}
 	}
-}
-
-// wanted says whether a caller still waits for the transaction to begin.
-func (w *writer) wanted() bool {
-	return slices.ContainsFunc(w.group, func(t *task) bool { return t.state.Load() != withdrawn })
 }
 
 // commit makes the tasks of a group in one transaction, each all or not at all,
@@ -195,7 +197,6 @@ func (w *writer) commit(group []*task) {
 // lock begins a transaction, which no other process is in then.
 func (w *writer) lock() error {
 	w.conn.begin(context.Background())
-	w.conn.wanted = w.wanted
 	err := w.conn.sql("BEGIN IMMEDIATE").exec()
 	if err != nil {
 		if closed := w.conn.interrupt.Err(); closed != nil {
@@ -205,7 +206,15 @@ func (w *writer) lock() error {
 	}
 	// What has begun is finished: an interrupt would undo all of it.
 	w.conn.SetInterrupt(context.Background())
-	return nil
+	// A later release may have the file open too, and have changed its schema.
+	version, err := schemaVersion(w.conn)
+	if err == nil && version > int64(len(migrations)) {
+		err = newer(version)
+	}
+	if err != nil {
+		w.rollback()
+	}
+	return err
 }
 
 // run runs t, and leaves no trace of it if it fails. A lone one needs no
@@ -264,7 +273,7 @@ func (w *writer) checkpoint() {
 		// again from its beginning. Those who read now are waited for, a
 		// little; those who come later do not need the log.
 		patience := w.conn.patience
-		w.conn.patience, w.conn.wanted = restartPatience, nil
+		w.conn.patience = restartPatience
 		_, _, err := w.conn.WALCheckpoint("main", sqlite3.CHECKPOINT_RESTART)
 		w.conn.patience = patience
 		w.restartAt = 4 * checkpointPages
