@@ -68,9 +68,11 @@ func (s *Set) differs(seen *Set) bool {
 }
 
 // Keys returns the keys under a JWKS URL that are in force now. It answers at
-// once while it has fresh ones, and while others cannot be fetched and the last
-// ones were at most 24 hours ago. Else it waits for a fetch, one per URL however
-// many wait, within ctx.
+// once while it has fresh ones, and also while newer ones cannot be fetched and
+// the last ones were less than 24 hours ago. Else it waits for a fetch, one per
+// URL however many wait, within ctx. It does not wait for a fetch to be allowed
+// to begin: while a pause after a failure lasts, or as many are under way as
+// Config says, the last keys serve, or there is an error at once.
 //
 // The error is a *URLError for a URL that CheckURL refuses, that of ctx, or an
 // *UnavailableError if there is nothing that could be used: nobody can say then

@@ -22,7 +22,7 @@ type Config struct {
 
 	// MaxURLs is how many URLs are kept, at least 1: what was not used for
 	// the longest time makes room. Sets of more than four keys on average
-	// count for more. A URL with two EC keys takes about 1.5 KiB.
+	// count for more. A URL with two P-256 keys takes about 1.2 KiB.
 	// Default: 100 000.
 	MaxURLs int
 	// MaxInFlight is how many fetches run at the same time, at least 1. Each
@@ -59,20 +59,20 @@ type Cache struct {
 
 // New returns a Cache as cfg says.
 func New(cfg Config) (*Cache, error) {
-	for _, field := range []struct {
-		name    string
-		value   *int
-		whenOut int
+	for _, bound := range []struct {
+		name  string
+		value *int
+		usual func() int // asked in order
 	}{
-		{"MaxURLs", &cfg.MaxURLs, defaultMaxURLs},
-		{"MaxInFlight", &cfg.MaxInFlight, defaultMaxInFlight},
-		{"MaxInFlightPerHost", &cfg.MaxInFlightPerHost, min(defaultMaxInFlightPerHost, max(cfg.MaxInFlight, 1))},
+		{"MaxURLs", &cfg.MaxURLs, func() int { return defaultMaxURLs }},
+		{"MaxInFlight", &cfg.MaxInFlight, func() int { return defaultMaxInFlight }},
+		{"MaxInFlightPerHost", &cfg.MaxInFlightPerHost, func() int { return min(defaultMaxInFlightPerHost, cfg.MaxInFlight) }},
 	} {
-		if *field.value < 0 {
-			return nil, fmt.Errorf("jwks: %s is %d, want 1 or more", field.name, *field.value)
+		if *bound.value < 0 {
+			return nil, fmt.Errorf("jwks: %s is %d, want 1 or more", bound.name, *bound.value)
 		}
-		if *field.value == 0 {
-			*field.value = field.whenOut
+		if *bound.value == 0 {
+			*bound.value = bound.usual()
 		}
 	}
 	if cfg.Now == nil {

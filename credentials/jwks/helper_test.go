@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -176,3 +177,6 @@ func requireInvalid(t testing.TB, cache *jwks.Cache, url, reason string) *jwks.I
 	require.Equal(t, reason, invalid.Reason)
 	return invalid
 }
+
+// quiet is a log for servers of which it is known that they will complain.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -10,7 +10,10 @@ import (
 )
 
 const (
-	shardCount = 64
+	mostShards = 64
+	// fullShard is how many entries a shard should have room for, so that
+	// there are some to compare.
+	fullShard = 64
 	// sampled is how many entries are compared to find one to drop.
 	sampled = 8
 	// keysPerURL is how many keys there may be for each of table.mostURLs.
@@ -24,7 +27,7 @@ type entry struct {
 	url  string
 	host string              // of the limits
 	set  atomic.Pointer[Set] // nil before the first good fetch; stored under mu
-	used atomic.Int64        // Unix minutes of the last use
+	used atomic.Int64        // Unix seconds of the last use
 
 	mu        sync.Mutex
 	attempt   *attempt  // under way; nil: none
@@ -35,11 +38,11 @@ type entry struct {
 	dropped   bool      // it is in the table no longer
 }
 
-// touch notes a use. A minute is exact enough, and lets many cores read the
+// touch notes a use. A second is exact enough, and lets many cores read the
 // entry without taking it from one another.
 func (e *entry) touch(now time.Time) {
-	if minute := now.Unix() / 60; e.used.Load() != minute {
-		e.used.Store(minute)
+	if second := now.Unix(); e.used.Load() != second {
+		e.used.Store(second)
 	}
 }
 
@@ -49,7 +52,7 @@ type table struct {
 	seed               maphash.Seed
 	mostURLs, mostKeys int64
 	urls, keys         atomic.Int64
-	shards             [shardCount]shard
+	shards             []shard
 }
 
 type shard struct {
@@ -63,6 +66,7 @@ func newTable(mostURLs int) *table {
 		seed:     maphash.MakeSeed(),
 		mostURLs: int64(mostURLs),
 		mostKeys: max(int64(mostURLs)*keysPerURL, leastKeys),
+		shards:   make([]shard, min(max(mostURLs/fullShard, 1), mostShards)),
 	}
 	for i := range t.shards {
 		t.shards[i].entries = make(map[string]*entry)
@@ -71,7 +75,7 @@ func newTable(mostURLs int) *table {
 }
 
 func (t *table) shard(url string) *shard {
-	return &t.shards[maphash.String(t.seed, url)%shardCount]
+	return &t.shards[maphash.String(t.seed, url)%uint64(len(t.shards))]
 }
 
 // find returns the entry of a URL, or nil.
@@ -111,12 +115,13 @@ func (t *table) counted(e *entry, more int) {
 // shrink drops entries that were not used for long until the table is within its
 // bounds, or nothing can be dropped, but never keep.
 func (t *table) shrink(keep *entry) {
-	for tries := 0; tries < shardCount && (t.urls.Load() > t.mostURLs || t.keys.Load() > t.mostKeys); tries++ {
-		first := rand.N(shardCount)
-		for i := range shardCount {
-			if t.drop(&t.shards[(first+i)%shardCount], keep) {
-				break
-			}
+	for t.urls.Load() > t.mostURLs || t.keys.Load() > t.mostKeys {
+		first, dropped := rand.N(len(t.shards)), false
+		for i := 0; i < len(t.shards) && !dropped; i++ {
+			dropped = t.drop(&t.shards[(first+i)%len(t.shards)], keep)
+		}
+		if !dropped {
+			return
 		}
 	}
 }

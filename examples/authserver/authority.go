@@ -16,6 +16,7 @@ import (
 
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/sqlitestore"
 	"github.com/clientele-go/clientele/store"
@@ -40,6 +41,7 @@ type authority struct {
 	issuer  *token.Issuer
 
 	issuerURL string
+	allowJWKS jwks.Allow
 }
 
 // open opens the database and puts together what works on it.
@@ -48,6 +50,10 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 		return nil, fmt.Errorf("-data %s: %w; the program needs a folder that it can write to", o.data, err)
 	}
 	a := &authority{log: log, issuerURL: o.issuer}
+	if o.insecureJWKS {
+		a.allowJWKS = jwks.Allow{AnyPort: true, Private: true}
+		log.Warn("-insecure-jwks: client JWKS URLs may reach into this network; not for production")
+	}
 	path := filepath.Join(o.data, "clientele.db")
 	if a.db, err = sqlitestore.Open(ctx, path, sqlitestore.Config{}); err != nil {
 		return nil, databaseError(path, err)
@@ -67,7 +73,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if err != nil {
 		return nil, err
 	}
-	if a.clients, err = client.NewRegistry(client.Config{Store: a.store, Resources: catalog, Audit: a.audit}); err != nil {
+	if a.clients, err = client.NewRegistry(client.Config{Store: a.store, Resources: catalog, Audit: a.audit, AllowJWKS: a.allowJWKS}); err != nil {
 		return nil, err
 	}
 	keyPath := filepath.Join(o.data, "sealing.key")
@@ -75,9 +81,15 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if err != nil {
 		return nil, err
 	}
+	keys, err := jwks.New(jwks.Config{Allow: a.allowJWKS, Logger: log})
+	if err != nil {
+		return nil, err
+	}
 	a.issuer, err = token.NewIssuer(ctx, token.Config{
 		Issuer: o.issuer, Clients: a.clients, Logger: log,
-		SealingKeys: []token.SealingKey{key},
+		SealingKeys: []token.SealingKey{key}, JWKS: keys,
+		// What callers of the original sign counts here too.
+		CompatibleAssertions: true,
 	})
 	if errors.Is(err, token.ErrSealed) {
 		return nil, fmt.Errorf("%s is not the key that the signing keys in %s were sealed with; put that one back: %w", keyPath, path, err)

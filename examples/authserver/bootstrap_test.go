@@ -30,9 +30,11 @@ func TestTheFirstStartLeavesTheCredentialsOfAFirstClient(t *testing.T) {
 	require.EqualValues(t, 0o700, mode(t, filepath.Join(dir, "data")))
 	require.EqualValues(t, 0o600, mode(t, filepath.Join(dir, "data", "sealing.key")))
 	require.EqualValues(t, 0o600, mode(t, filepath.Join(dir, "data", "clientele.db")))
-	beside, err := filepath.Glob(filepath.Join(dir, ".*"))
-	require.NoError(t, err)
-	require.Empty(t, beside, "the file was first written beside its place")
+	for _, folder := range []string{dir, filepath.Join(dir, "data")} {
+		beside, err := filepath.Glob(filepath.Join(folder, ".*"))
+		require.NoError(t, err)
+		require.Empty(t, beside, "files are written beside their places first")
+	}
 	s.stop()
 }
 

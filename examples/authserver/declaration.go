@@ -25,7 +25,15 @@ type declaration struct {
 	Status               *bool  `json:"status"`              // nil: true for a new client, else as it is
 	AccessTokenLifeTime  *int64 `json:"accessTokenLifeTime"` // seconds; nil: the default
 	ClientAuthentication struct {
-		AuthType string `json:"authType"` // empty: SECRET, the only one so far
+		AuthType      string `json:"authType"` // empty: SECRET
+		ClientJWKsURL string `json:"clientJWKsUrl"`
+		PublicKeys    []struct {
+			KeyName  string `json:"keyName"`
+			KeyValue string `json:"keyValue"` // PEM
+		} `json:"publicKeys"`
+		ClientCertificates []struct {
+			CertContent string `json:"certContent"` // PEM
+		} `json:"clientCertificates"`
 	} `json:"clientAuthentication"`
 	ClientResources []struct {
 		ID             string `json:"id"`   // of the resource server, or else
@@ -44,6 +52,8 @@ type declaration struct {
 	field    string            // where it stands: "records[2]"
 	fields   map[string]string // from the paths of client.Problem to those of the file
 	lifetime time.Duration
+	method   credentials.Method
+	keys     []credentials.Key
 	grants   []client.Grant
 	secrets  []client.ImportedSecret
 	before   *client.Client // nil: there is none
@@ -111,13 +121,17 @@ func (d *declaration) check() (problems []error) {
 	d.fields = map[string]string{
 		"ID": d.field + ".id", "Name": d.field + ".name", "Description": d.field + ".description",
 		"TokenLifetime": d.field + ".accessTokenLifeTime", "Grants": d.field + ".clientResources", "Secrets": d.field + ".secrets",
+		"Method": d.field + ".clientAuthentication.authType", "JWKSURL": d.field + ".clientAuthentication.clientJWKsUrl",
+		"Keys": d.field + ".clientAuthentication.publicKeys",
 	}
 	if d.Name == "" {
 		wrong("name", "is required")
 	}
-	if t := d.ClientAuthentication.AuthType; t != "" && t != string(credentials.MethodSecret) {
-		wrong("clientAuthentication.authType", "is %.32q; this server knows %q alone", t, credentials.MethodSecret)
+	d.method = credentials.Method(d.ClientAuthentication.AuthType)
+	if d.method == "" {
+		d.method = credentials.MethodSecret
 	}
+	d.parseKeys(wrong)
 	d.lifetime = client.DefaultTokenLifetime
 	if s := d.AccessTokenLifeTime; s != nil {
 		if *s < int64(client.MinTokenLifetime/time.Second) || *s > int64(client.MaxTokenLifetime/time.Second) {
@@ -140,6 +154,31 @@ func (d *declaration) check() (problems []error) {
 		d.fields[fmt.Sprintf("Secrets[%d].ExpiresAt", i)] = d.field + "." + field + ".expiresAt"
 	}
 	return problems
+}
+
+// parseKeys reads the public keys and certificates of d.
+func (d *declaration) parseKeys(wrong func(field, format string, args ...any)) {
+	add := func(field, name, text string) {
+		keys, _, err := credentials.ParsePEM([]byte(text), time.Now())
+		if err != nil {
+			wrong(field, "%v", err)
+			return
+		}
+		for _, key := range keys {
+			if key, err = key.WithName(name); err != nil {
+				wrong(field, "%v", err)
+				return
+			}
+			d.fields[fmt.Sprintf("Keys[%d]", len(d.keys))] = d.field + "." + field
+			d.keys = append(d.keys, key)
+		}
+	}
+	for i, key := range d.ClientAuthentication.PublicKeys {
+		add(fmt.Sprintf("clientAuthentication.publicKeys[%d].keyValue", i), key.KeyName, key.KeyValue)
+	}
+	for i, certificate := range d.ClientAuthentication.ClientCertificates {
+		add(fmt.Sprintf("clientAuthentication.clientCertificates[%d].certContent", i), "", certificate.CertContent)
+	}
 }
 
 // resolve finds the resource servers of d.

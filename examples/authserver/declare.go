@@ -10,7 +10,6 @@ import (
 
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
-	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -28,7 +27,7 @@ func (a *authority) declare(ctx context.Context, path string) error {
 		return fmt.Errorf("-clients %s: %w", path, err)
 	}
 	ctx = audit.WithActor(ctx, audit.Program("authserver -clients"))
-	rehearsal, err := client.NewRegistry(client.Config{Store: rehearsal{a.store}, Resources: a.clients.Resources()})
+	rehearsal, err := client.NewRegistry(client.Config{Store: rehearsal{a.store}, Resources: a.clients.Resources(), AllowJWKS: a.allowJWKS})
 	if err != nil {
 		return err
 	}
@@ -118,7 +117,9 @@ func (d *declaration) declare(spec *client.Spec) {
 		spec.Disabled = !*d.Status
 	}
 	spec.TokenLifetime = d.lifetime
-	spec.Method = credentials.MethodSecret
+	spec.Method = d.method
+	spec.JWKSURL = d.ClientAuthentication.ClientJWKsURL
+	spec.Keys = d.keys
 	spec.Grants = d.grants
 }
 

@@ -26,17 +26,19 @@ import (
 
 // options are what the flags say.
 type options struct {
-	addr      string
-	data      string
-	issuer    string
-	catalog   string
-	bootstrap string
-	clients   string
+	addr   string
+	data   string
+	issuer string
+
+	insecureJWKS bool
+	catalog      string
+	bootstrap    string
+	clients      string
 }
 
 const usage = `Authserver issues access tokens to API clients.
 
-  POST ISSUER/oauth2/v1/token   a token, by client_secret_basic or client_secret_post
+  POST ISSUER/oauth2/v1/token   a token, by a secret or by a signed assertion
   GET  ISSUER/oauth2/v1/keys    the JWK Set that verifies it
   GET  /.well-known/…           the metadata: oauth-authorization-server, openid-configuration
   GET  /healthz                 200 while the database answers
@@ -54,7 +56,12 @@ The file of -clients is an array of API clients, or {"records":[…]} with one:
     "description":"",
     "status":true,                            absent: true for a new client, else as it is
     "accessTokenLifeTime":3600,               seconds, 60 to 86400; absent: 3600
-    "clientAuthentication":{"authType":"SECRET"},
+    "clientAuthentication":{                  one of
+      "authType":"SECRET"},                   a secret that an administrator adds
+      "authType":"JWKS","clientJWKsUrl":"https://…"},
+      "authType":"PUBKEYCERT",
+        "publicKeys":[{"keyName":"laptop","keyValue":"<PEM>"}],
+        "clientCertificates":[{"certContent":"<PEM>"}]},
     "clientResources":[{"id":"example",       of the resource server; or "name":"Example APIs"
       "selectedScopes":[{"id":"orders::reader"}]}],
     "id":"nightly-report",                    of a new client; absent: generated
@@ -77,6 +84,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.catalog, "catalog", "", "`file` with the resource servers {\"records\":[…]}, loaded at every start (default: a small built-in one)")
 	flags.StringVar(&o.bootstrap, "bootstrap", "", "`file` that gets the credentials of a first API client, once")
 	flags.StringVar(&o.clients, "clients", "", "`file` that declares API clients, applied at start and on SIGHUP (see below)")
+	flags.BoolVar(&o.insecureJWKS, "insecure-jwks", false, "let JWKS URLs of clients be http, and loopback and private addresses, for trying things on one machine")
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()

@@ -43,13 +43,17 @@ func TestGet(t *testing.T) {
 		want    string
 		err     error
 	}{
-		"a body is returned whole":                      {answers("{}"), "{}", nil},
-		"an empty body is a body":                       {answers(""), "", nil},
-		"a body may be as long as the limit":            {answers(strings.Repeat("x", limit)), strings.Repeat("x", limit), nil},
-		"without Content-Length too":                    {flushed(strings.Repeat("x", limit)), strings.Repeat("x", limit), nil},
-		"a byte more is too large":                      {answers(strings.Repeat("x", limit+1)), "", fetch.ErrTooLarge},
-		"and without Content-Length":                    {flushed(strings.Repeat("x", limit+1)), "", fetch.ErrTooLarge},
-		"a body that was cut is none":                   {cut, "", fetch.ErrCut},
+		"a body is returned whole":           {answers("{}"), "{}", nil},
+		"an empty body is a body":            {answers(""), "", nil},
+		"a body may be as long as the limit": {answers(strings.Repeat("x", limit)), strings.Repeat("x", limit), nil},
+		"without Content-Length too":         {flushed(strings.Repeat("x", limit)), strings.Repeat("x", limit), nil},
+		"a byte more is too large":           {answers(strings.Repeat("x", limit+1)), "", fetch.ErrTooLarge},
+		"and without Content-Length":         {flushed(strings.Repeat("x", limit+1)), "", fetch.ErrTooLarge},
+		"a body that was cut is none":        {cut, "", fetch.ErrCut},
+		"a length above the limit is enough": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1001")
+			io.WriteString(w, "{}")
+		}, "", fetch.ErrTooLarge},
 		"a body that was compressed unasked is refused": {compressed, "", fetch.ErrEncoded},
 		"an encoding called identity is none": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Encoding", "identity")
