@@ -12,6 +12,7 @@ package proctest
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -110,6 +111,23 @@ func Start(t testing.TB, program string, args ...string) *Process {
 		}
 	})
 	return p
+}
+
+// Output runs a program to its end and returns what it wrote to standard output.
+// It ends the test if the program fails.
+func Output(t testing.TB, program string, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", filepath.Base(program), err, out, stderr.String())
+	}
+	return string(out)
 }
 
 // Wait returns the next record of the log with that message. It ends the test if
