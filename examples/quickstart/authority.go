@@ -12,6 +12,7 @@ import (
 
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/sqlitestore"
 	"github.com/clientele-go/clientele/token"
@@ -58,11 +59,17 @@ func openAuthority(ctx context.Context, file string, keys []token.SealingKey, cl
 	if a.catalog, err = resource.NewCatalog(resource.Config{Store: st, Audit: a.audit, Now: clock.Now}); err != nil {
 		return nil, err
 	}
-	if a.clients, err = client.NewRegistry(client.Config{Store: st, Audit: a.audit, Resources: a.catalog, Now: clock.Now}); err != nil {
+	if a.clients, err = client.NewRegistry(client.Config{
+		Store: st, Audit: a.audit, Resources: a.catalog, AllowJWKS: local, Now: clock.Now,
+	}); err != nil {
+		return nil, err
+	}
+	published, err := jwks.New(jwks.Config{Allow: local, Now: clock.Now, Logger: quiet})
+	if err != nil {
 		return nil, err
 	}
 	a.issuer, err = token.NewIssuer(ctx, token.Config{
-		Issuer: a.url, Clients: a.clients, SealingKeys: keys, Now: clock.Now, Logger: quiet,
+		Issuer: a.url, Clients: a.clients, SealingKeys: keys, JWKS: published, Now: clock.Now, Logger: quiet,
 	})
 	if err != nil {
 		return nil, err
@@ -81,6 +88,10 @@ func (a *authority) close() error {
 	}
 	return err
 }
+
+// local lets clients publish their keys on this machine, for the tour. Without it
+// only https to public addresses will do.
+var local = jwks.Allow{Loopback: true}
 
 // serve serves handler until the server is closed.
 func serve(listener net.Listener, handler http.Handler) *http.Server {
