@@ -32,8 +32,13 @@
 // is left. A token that has expired is never returned, by the monotonic clock,
 // which no step of the wall clock deceives, nor by the wall clock, which goes on
 // while a machine sleeps. There is at most one request in flight, however many
-// wait; each waits within its own context, and nothing keeps the context of
-// New. Nobody has to close anything.
+// wait; each waits within its own context, and none is kept. Nobody has to close
+// anything.
+//
+// A token's life counts from the moment it was asked for, by the expires_in of
+// the answer alone, so that it does not matter how wrong the clock of this
+// machine is. Without expires_in a token is used for five minutes; one with zero
+// or less has expired already, and the answer is taken for none.
 //
 // Passing troubles are errors of the network, the status 408, 425, 429 and all
 // from 500, a 4xx without an error code of RFC 6749, and a 2xx that is no token

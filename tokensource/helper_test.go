@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -217,3 +218,10 @@ func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelF
 }
 
 func errorIs(err, target error) bool { return errors.Is(err, target) }
+
+// newDialer connects to address, whatever it is asked for.
+func newDialer(address string) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+}

@@ -147,18 +147,18 @@ func TestSecurity71TokenResponsesThatAreRefused(t *testing.T) {
 
 func TestSecurity71NoMoreThanAMebibyteIsRead(t *testing.T) {
 	for _, status := range []int{200, 400} {
-		read := 0
-		s := &server{answer: func(int, call) *http.Response {
-			resp := respond(status, "")
-			resp.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil }))
-			return resp
-		}}
-		source := newSource(t, s)
-		ctx, cancel := contextFor(t, 100*time.Millisecond) // one attempt
-		defer cancel()
-		_, err := source.TokenContext(ctx)
-		require.Error(t, err)
-		require.LessOrEqual(t, read, s.count()*(1<<20+1))
+		synctest.Test(t, func(t *testing.T) {
+			read := 0
+			s := &server{answer: func(int, call) *http.Response {
+				resp := respond(status, "")
+				resp.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil }))
+				return resp
+			}}
+			_, err := newSource(t, s).Token()
+			require.Error(t, err)
+			require.Equal(t, 3, s.count())
+			require.LessOrEqual(t, read, 3*(1<<20+1))
+		})
 	}
 }
 

@@ -66,9 +66,7 @@ func (o *Object) Next() bool {
 		}
 		s.space()
 	}
-	var ok bool
-	o.key, o.value, ok = s.member(&o.names, o.depth)
-	return ok
+	return s.member(&o.names, o.depth, &o.key, &o.value)
 }
 
 func (o *Object) end() bool {
@@ -100,20 +98,25 @@ func (o *Object) Err() error {
 // names are the members seen in one object. Few are compared one by one, many
 // looked up.
 type names struct {
-	few  [16][]byte
-	n    int
-	many map[string]struct{}
+	n     int
+	marks [16]uint64 // of few: names with different ones are different
+	few   [16][]byte
+	many  map[string]struct{}
 }
 
 // add reports whether name is new.
 func (m *names) add(name []byte) bool {
-	for _, other := range m.few[:m.n] {
-		if string(other) == string(name) {
+	mark := uint64(len(name))
+	for i := range min(len(name), 7) {
+		mark = mark<<8 | uint64(name[i])
+	}
+	for i, other := range m.marks[:m.n] {
+		if other == mark && string(m.few[i]) == string(name) {
 			return false
 		}
 	}
 	if m.n < len(m.few) {
-		m.few[m.n] = name
+		m.marks[m.n], m.few[m.n] = mark, name
 		m.n++
 		return true
 	}

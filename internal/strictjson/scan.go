@@ -1,6 +1,8 @@
 package strictjson
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -43,64 +45,73 @@ func (s *scanner) take(c byte) bool {
 }
 
 // member reads a name, a colon and a value in an object at that depth.
-func (s *scanner) member(seen *names, depth int) (key []byte, v Value, ok bool) {
-	name, ok := s.str()
-	if !ok {
-		return nil, v, false
+func (s *scanner) member(seen *names, depth int, key *[]byte, v *Value) bool {
+	if !s.str(v) {
+		return false
 	}
-	key = name.unescaped()
-	if !seen.add(key) {
-		return nil, v, s.fail("a member twice")
+	*key = v.unescaped()
+	if !seen.add(*key) {
+		return s.fail("a member twice")
 	}
 	s.space()
 	if !s.take(':') {
-		return nil, v, s.fail("no colon")
+		return s.fail("no colon")
 	}
 	s.space()
-	v, ok = s.value(depth)
-	return key, v, ok
+	return s.value(depth, v)
 }
 
 // value reads any value that stands in an object or array at that depth.
-func (s *scanner) value(depth int) (Value, bool) {
+func (s *scanner) value(depth int, v *Value) bool {
 	if s.pos == len(s.data) {
-		return Value{}, s.fail("no value")
+		return s.fail("no value")
 	}
-	start := s.pos
-	switch c := s.data[s.pos]; c {
+	switch s.data[s.pos] {
 	case '"':
-		return s.str()
-	case '{', '[':
-		if depth >= MaxDepth {
-			return Value{}, s.fail("nested too deeply")
-		}
-		if c == '{' {
-			ok := s.object(depth + 1)
-			return Value{Kind: KindObject, depth: depth + 1, pos: s.base + start, raw: s.data[start:s.pos]}, ok
-		}
-		ok := s.array(depth + 1)
-		return Value{Kind: KindArray, depth: depth + 1, pos: s.base + start, raw: s.data[start:s.pos]}, ok
+		return s.str(v)
+	case '{':
+		return s.nested(KindObject, depth+1, v)
+	case '[':
+		return s.nested(KindArray, depth+1, v)
 	case 't':
-		return s.word("true", KindTrue)
+		return s.word("true", KindTrue, v)
 	case 'f':
-		return s.word("false", KindFalse)
+		return s.word("false", KindFalse, v)
 	case 'n':
-		return s.word("null", KindNull)
+		return s.word("null", KindNull, v)
 	default:
-		return s.number()
+		return s.number(v)
 	}
 }
 
-// object reads an object inside another value, whose opening brace is next.
-func (s *scanner) object(depth int) bool {
-	var seen names
+// nested reads an object or array inside another value, of that depth.
+func (s *scanner) nested(kind Kind, depth int, v *Value) bool {
+	if depth > MaxDepth {
+		return s.fail("nested too deeply")
+	}
+	start := s.pos
 	s.pos++
 	s.space()
+	ok := false
+	if kind == KindObject {
+		ok = s.object(depth)
+	} else {
+		ok = s.array(depth)
+	}
+	*v = Value{Kind: kind, depth: uint8(depth), pos: s.base + start, raw: s.data[start:s.pos]}
+	return ok
+}
+
+// object reads the members of an object to its closing brace.
+func (s *scanner) object(depth int) bool {
 	if s.take('}') {
 		return true
 	}
+	var seen names
+	var key []byte
+	var v Value
 	for {
-		if _, _, ok := s.member(&seen, depth); !ok {
+		if !s.member(&seen, depth, &key, &v) {
 			return false
 		}
 		s.space()
@@ -114,15 +125,14 @@ func (s *scanner) object(depth int) bool {
 	}
 }
 
-// array reads an array, whose opening bracket is next.
+// array reads the elements of an array to its closing bracket.
 func (s *scanner) array(depth int) bool {
-	s.pos++
-	s.space()
 	if s.take(']') {
 		return true
 	}
+	var v Value
 	for {
-		if _, ok := s.value(depth); !ok {
+		if !s.value(depth, &v) {
 			return false
 		}
 		s.space()
@@ -136,61 +146,73 @@ func (s *scanner) array(depth int) bool {
 	}
 }
 
-func (s *scanner) word(word string, kind Kind) (Value, bool) {
+func (s *scanner) word(word string, kind Kind, v *Value) bool {
 	end := s.pos + len(word)
 	if end > len(s.data) || string(s.data[s.pos:end]) != word {
-		return Value{}, s.fail("no value")
+		return s.fail("no value")
 	}
-	v := Value{Kind: kind, raw: s.data[s.pos:end]}
+	*v = Value{Kind: kind, pos: s.base + s.pos, raw: s.data[s.pos:end]}
 	s.pos = end
-	return v, true
+	return true
 }
 
 // str reads a string. The raw value is without its quotes.
-func (s *scanner) str() (Value, bool) {
+func (s *scanner) str(v *Value) bool {
 	if !s.take('"') {
-		return Value{}, s.fail("no string")
+		return s.fail("no string")
 	}
 	start, escaped, ascii := s.pos, false, true
-	for i := s.pos; i < len(s.data); i++ {
-		c := s.data[i]
-		if plain[c] {
-			continue
-		}
+	for i := s.pos + plain(s.data[s.pos:]); i < len(s.data); i += plain(s.data[i:]) {
 		s.pos = i
-		switch {
+		switch c := s.data[i]; {
 		case c == '"':
 			raw := s.data[start:i]
 			if !ascii && !utf8.Valid(raw) {
-				return Value{}, s.fail("invalid UTF-8")
+				return s.fail("invalid UTF-8")
 			}
 			s.pos++
-			return Value{Kind: KindString, escaped: escaped, pos: s.base + start, raw: raw}, true
+			*v = Value{Kind: KindString, escaped: escaped, pos: s.base + start, raw: raw}
+			return true
 		case c == '\\':
 			_, n := unescape(s.data[i:])
 			if n == 0 {
-				return Value{}, s.fail("a bad escape in a string")
+				return s.fail("a bad escape in a string")
 			}
 			escaped = true
-			i += n - 1
+			i += n
 		case c < ' ':
-			return Value{}, s.fail("a control character in a string")
+			return s.fail("a control character in a string")
 		default:
 			ascii = false
+			i++
 		}
 	}
 	s.pos = len(s.data)
-	return Value{}, s.fail("a string without end")
+	return s.fail("a string without end")
 }
 
-// plain are the bytes that stand for themselves in a string, and that no more
-// needs to be known about.
-var plain = func() (plain [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		plain[c] = c != '"' && c != '\\'
+// plain returns how many bytes b begins with that stand for themselves in a
+// string and of which no more needs to be known: ASCII but for quotes,
+// backslashes and control characters. It looks at eight of them at a time.
+func plain(b []byte) (n int) {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(b)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		quote, slash := w^ones*'"', w^ones*'\\'
+		// In each byte the top bit: of a zero in quote or slash, of less than a
+		// space, of what is no ASCII. Bytes above the first such one may be
+		// wrong, the first is not.
+		if odd := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w | w) & tops; odd != 0 {
+			return n + bits.TrailingZeros64(odd)/8
+		}
 	}
-	return plain
-}()
+	for ; n < len(b); n++ {
+		if c := b[n]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			break
+		}
+	}
+	return n
+}
 
 // unescape returns the character that b begins with an escape of, and how many
 // bytes that takes: 0 if it is none.
@@ -251,16 +273,16 @@ func hex4(b []byte) (r rune, ok bool) {
 
 // number reads a number, which float64 must be able to hold: that is what
 // other parsers read it to.
-func (s *scanner) number() (Value, bool) {
+func (s *scanner) number(v *Value) bool {
 	start, integer := s.pos, true
 	s.take('-')
 	if !s.take('0') && s.digits() == 0 {
-		return Value{}, s.fail("no value")
+		return s.fail("no value")
 	}
 	if s.take('.') {
 		integer = false
 		if s.digits() == 0 {
-			return Value{}, s.fail("a number without fraction")
+			return s.fail("a number without fraction")
 		}
 	}
 	if s.take('e') || s.take('E') {
@@ -269,16 +291,16 @@ func (s *scanner) number() (Value, bool) {
 			s.take('-')
 		}
 		if s.digits() == 0 {
-			return Value{}, s.fail("a number without exponent")
+			return s.fail("a number without exponent")
 		}
 	}
-	v := Value{Kind: KindNumber, integer: integer, raw: s.data[start:s.pos]}
+	*v = Value{Kind: KindNumber, integer: integer, pos: s.base + start, raw: s.data[start:s.pos]}
 	if !integer || len(v.raw) > 300 {
 		if _, err := strconv.ParseFloat(string(v.raw), 64); err != nil {
-			return Value{}, s.fail("a number out of range")
+			return s.fail("a number out of range")
 		}
 	}
-	return v, true
+	return true
 }
 
 // digits steps over digits and returns how many there were.

@@ -416,3 +416,28 @@ func BenchmarkObject(b *testing.B) {
 		}
 	})
 }
+
+// TestStringsOfEachLength puts what is special at each place of a string, as
+// eight bytes are looked at at a time.
+func TestStringsOfEachLength(t *testing.T) {
+	for length := range 40 {
+		plain := strings.Repeat("x", length)
+		got, err := read([]byte(`{"a":"` + plain + `"}`))
+		require.NoError(t, err)
+		require.Equal(t, plain, got["a"])
+		for at := range length {
+			put := func(special string) []byte {
+				return []byte(`{"a":"` + plain[:at] + special + plain[at+1:] + `"}`)
+			}
+			for special, want := range map[string]string{`\"`: `"`, `\\`: `\`, `\u00e9`: "é", "é": "é", "\x7f": "\x7f", " ": " ", "!": "!", "#": "#", "[": "[", "]": "]"} {
+				got, err := read(put(special))
+				require.NoError(t, err, "%q", special)
+				require.Equal(t, plain[:at]+want+plain[at+1:], got["a"])
+			}
+			for _, special := range []string{"\x00", "\x1f", "\n", `\x`, "\x80", "\xff", `"`} {
+				_, err := read(put(special))
+				require.Error(t, err, "%q", special)
+			}
+		}
+	}
+}

@@ -27,10 +27,10 @@ const MaxDate = 253402300799
 // A Value is a JSON value that was found sound. The zero Value is none.
 type Value struct {
 	Kind    Kind
-	escaped bool // of a string: it has escapes
-	integer bool // of a number: it has neither fraction nor exponent
-	depth   int  // of an array or object
-	pos     int  // of raw in the data
+	escaped bool  // of a string: it has escapes
+	integer bool  // of a number: it has neither fraction nor exponent
+	depth   uint8 // of an array or object
+	pos     int   // of raw in the data
 	raw     []byte
 }
 
@@ -136,7 +136,7 @@ func (v Value) Elements() Array {
 	if v.Kind != KindArray {
 		return Array{}
 	}
-	return Array{scan: scanner{data: v.raw, base: v.pos}, depth: v.depth, left: true}
+	return Array{scan: scanner{data: v.raw, base: v.pos}, depth: int(v.depth), left: true}
 }
 
 // Members makes o read the object that v is, and reports whether it is one.
@@ -144,7 +144,7 @@ func (v Value) Members(o *Object) bool {
 	if v.Kind != KindObject {
 		return false
 	}
-	*o = Object{scan: scanner{data: v.raw, base: v.pos}, depth: v.depth}
+	*o = Object{scan: scanner{data: v.raw, base: v.pos}, depth: int(v.depth)}
 	return true
 }
 
@@ -169,7 +169,7 @@ func (a *Array) Next() bool {
 		a.left = false
 		return false
 	}
-	a.value, a.left = s.value(a.depth)
+	a.left = s.value(a.depth, &a.value)
 	s.space()
 	return a.left
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"hash/maphash"
 	"math/bits"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -37,19 +36,26 @@ func newCache(size int) *cache {
 	return &cache{seed: maphash.MakeSeed(), mask: uint64(n - 1), slots: make([]atomic.Pointer[entry], n)}
 }
 
-// places returns the two slots of a token.
-func (c *cache) places(token string) (a, b *atomic.Pointer[entry]) {
-	h := maphash.String(c.seed, token)
-	return &c.slots[h&c.mask], &c.slots[(h>>32)&c.mask]
+// hash returns what the places of a token are found by.
+func (c *cache) hash(token string) uint64 {
+	if c == nil || len(token) > maxToken {
+		return 0
+	}
+	return maphash.String(c.seed, token)
+}
+
+// places returns the two slots of a token with that hash.
+func (c *cache) places(hash uint64) (a, b *atomic.Pointer[entry]) {
+	return &c.slots[hash&c.mask], &c.slots[(hash>>32)&c.mask]
 }
 
 // get returns the claims of a token that was verified before, if it is still
 // good: not expired, and its key still among those in force.
-func (c *cache) get(ctx context.Context, token string, now time.Time) (*Claims, bool) {
-	if c == nil || len(token) > maxToken {
+func (c *cache) get(ctx context.Context, token string, hash uint64, now time.Time) (*Claims, bool) {
+	if c == nil {
 		return nil, false
 	}
-	a, b := c.places(token)
+	a, b := c.places(hash)
 	e := a.Load()
 	if e == nil || e.token != token {
 		if e = b.Load(); e == nil || e.token != token {
@@ -66,17 +72,17 @@ func (c *cache) get(ctx context.Context, token string, now time.Time) (*Claims, 
 	return e.claims, true
 }
 
-// put remembers a token that was just verified with a key of set.
-func (c *cache) put(token string, claims *Claims, ring *ring, set *keySet, leeway time.Duration) {
+// put remembers a token that was just verified with a key of set. It keeps the
+// string.
+func (c *cache) put(token string, hash uint64, claims *Claims, ring *ring, set *keySet, leeway time.Duration) {
 	if c == nil {
 		return
 	}
-	token = strings.Clone(token) // which may be a small part of something large
 	e := &entry{token: token, claims: claims, ring: ring, set: set, until: claims.Expires.Add(leeway)}
 	if !claims.NotBefore.IsZero() {
 		e.from = claims.NotBefore.Add(-leeway)
 	}
-	a, b := c.places(token)
+	a, b := c.places(hash)
 	place := a
 	// Rather replace a token that ends first, or that is of no use any more.
 	if old, other := a.Load(), b.Load(); old != nil && old.token != token && (other == nil || other.worth().Before(old.worth())) {

@@ -50,7 +50,9 @@ func (c *Claims) Require(scopes ...string) error {
 }
 
 // Decode stores all claims of the token in what v points to, as json.Unmarshal
-// does. It is for the claims that are no fields of Claims.
+// does. It is for the claims that are no fields of Claims. No token that Verify
+// accepts has one of those that are under a name that differs in case alone,
+// which json.Unmarshal would take for the same.
 func (c *Claims) Decode(v any) error {
 	if err := json.Unmarshal([]byte(c.payload), v); err != nil {
 		return fmt.Errorf("decoding the claims of an access token: %w", err)
@@ -101,9 +103,9 @@ var errMisspelt = errors.New("a registered claim in another case")
 
 // parse reads the claims from a payload. It checks their types and that those
 // are there that RFC 9068 requires; what they say is not looked at yet. The
-// texts of the claims are parts of one copy of the payload.
-func (c *Claims) parse(payload []byte) error {
-	c.payload = string(payload)
+// texts of the claims are parts of text, which is the same payload.
+func (c *Claims) parse(payload []byte, text string) error {
+	c.payload = text
 	var object strictjson.Object
 	object.Reset(payload)
 	var seen claim

@@ -59,7 +59,8 @@ type Config struct {
 	// Check, if set, has the last word on each token that is otherwise good,
 	// remembered or not: whether it was revoked, whether its client is still
 	// enabled. If it returns an error the token is refused, and if that
-	// matches ErrUnavailable, nothing is said of the token.
+	// matches ErrUnavailable, nothing is said of the token. It may be called
+	// concurrently, and each request waits for it.
 	Check func(ctx context.Context, claims *Claims) error
 
 	// HTTPClient fetches metadata and keys, 5 s for both together and at most
@@ -76,7 +77,8 @@ type Config struct {
 // and keeps to the deadline of ctx.
 type KeySource interface {
 	// JWKSet returns the JSON of a JWK Set, and for how long it is fresh: 0
-	// means 10 minutes, and otherwise 1 second to 60 minutes count.
+	// means 10 minutes, and otherwise 1 second to 60 minutes count. Nobody
+	// changes the set.
 	JWKSet(ctx context.Context) (set []byte, maxAge time.Duration, err error)
 }
 

@@ -12,7 +12,8 @@ import (
 var (
 	// ErrNoToken: there was no token to check.
 	ErrNoToken = errors.New("no access token")
-	// ErrInvalidToken: the token is not good here and now, nor will it ever be.
+	// ErrInvalidToken: the token is not good here and now, and the caller needs
+	// another one.
 	ErrInvalidToken = errors.New("invalid access token")
 	// ErrInsufficientScope: the token is good, but not for this.
 	ErrInsufficientScope = errors.New("insufficient scope")

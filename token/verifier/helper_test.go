@@ -234,7 +234,7 @@ func refused(t testing.TB, err error, reason, token string) {
 	var refusal *verifier.TokenError
 	require.ErrorAs(t, err, &refusal)
 	require.Equal(t, reason, refusal.Reason, "%v", err)
-	for part := range strings.SplitSeq(token, ".") {
+	for _, part := range strings.SplitN(token, ".", 6) {
 		require.True(t, len(part) < 16 || !strings.Contains(err.Error(), part), "the error holds a part of the token")
 	}
 }

@@ -206,6 +206,7 @@ func TestRedirects(t *testing.T) {
 				return
 			}
 			require.ErrorIs(t, err, verifier.ErrUnavailable)
+			require.ErrorContains(t, err, "redirected away")
 			require.Zero(t, other.asked("/jwks"))
 			require.LessOrEqual(t, a.asked("/jwks"), 4)
 		})
@@ -226,7 +227,7 @@ func TestKeysOnTheNetworkBreak(t *testing.T) {
 			_, _ = io.WriteString(w, `{"keys"`)
 		},
 		"more than 1 MiB": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 1<<20+1)) },
-		"hung up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"hung up":         func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, clock := newAuthServer(t, "", k), newClock()

@@ -33,10 +33,11 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 		return nil, ErrNoToken
 	}
 	now := v.now()
-	claims, ok := v.cache.get(ctx, token, now)
+	hash := v.cache.hash(token)
+	claims, ok := v.cache.get(ctx, token, hash, now)
 	if !ok {
 		var err error
-		if claims, err = v.verify(ctx, token, now); err != nil {
+		if claims, err = v.verify(ctx, token, hash, now); err != nil {
 			return nil, err
 		}
 	}
@@ -55,15 +56,14 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 
 // A work is the room that a verification needs.
 type work struct {
-	token     []byte
-	payload   []byte
+	token     []byte // and behind it the decoded payload
 	signature []byte
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
 
 // verify is Verify without memory of the token and without Config.Check.
-func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*Claims, error) {
+func (v *Verifier) verify(ctx context.Context, token string, hash uint64, now time.Time) (*Claims, error) {
 	compact, err := jws.Split(token, maxToken)
 	if err != nil {
 		return nil, refuse(ReasonMalformed, err)
@@ -72,17 +72,21 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*Cl
 	defer works.Put(w)
 	w.token = append(w.token[:0], token...)
 	payload := w.token[len(compact.Header)+1 : len(compact.SigningInput)]
-	if w.signature, err = jws.Decode(w.signature[:0], w.token[len(compact.SigningInput)+1:]); err != nil {
+	signature := w.token[len(compact.SigningInput)+1:]
+	if w.signature, err = jws.Decode(w.signature[:0], signature); err != nil {
 		return nil, refuse(ReasonMalformed, err)
 	}
+	if w.token, err = jws.Decode(w.token, payload); err != nil {
+		return nil, refuse(ReasonMalformed, err)
+	}
+	// One copy of both for the cache and for the claims: the token may be a
+	// small part of something large, which would be kept with it.
+	text := string(w.token)
 
 	// The payload is read before it can be trusted: it alone says whose keys
 	// the signature is verified with.
-	if w.payload, err = jws.Decode(w.payload[:0], payload); err != nil {
-		return nil, refuse(ReasonMalformed, err)
-	}
 	claims := new(Claims)
-	err = claims.parse(w.payload)
+	err = claims.parse(w.token[len(token):], text[len(token):])
 	ring, ok := v.rings[claims.Issuer]
 	if err == nil && !ok {
 		err = refuse(ReasonIssuer, nil)
@@ -107,7 +111,7 @@ func (v *Verifier) verify(ctx context.Context, token string, now time.Time) (*Cl
 	if err := v.checkClaims(claims, now); err != nil {
 		return nil, err
 	}
-	v.cache.put(token, claims, ring, snap.set, v.leeway)
+	v.cache.put(text[:len(token)], hash, claims, ring, snap.set, v.leeway)
 	return claims, nil
 }
 
