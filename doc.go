@@ -15,6 +15,8 @@
 //   - store: the contract that whatever keeps the data fulfils; store/storetest
 //     is that contract as tests.
 //   - memstore: the store for tests and demonstrations.
+//   - tokensource: what callers hold.
+//   - clienteletest: for the tests of programs that check tokens or hold them.
 //   - sqlitestore (a module of its own): the durable store for one machine.
 //
 // The folder examples, a module of its own too, has programs that run: begin

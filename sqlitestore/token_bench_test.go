@@ -1,0 +1,83 @@
+package sqlitestore_test
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clientele-go/clientele/audit"
+	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/memstore"
+	"github.com/clientele-go/clientele/resource"
+	"github.com/clientele-go/clientele/sqlitestore"
+	"github.com/clientele-go/clientele/store"
+	"github.com/clientele-go/clientele/token"
+)
+
+// BenchmarkTokenBySecret is a token request by secret on SQLite, with the client
+// in the Registry's cache, beside the same on memstore.
+func BenchmarkTokenBySecret(b *testing.B) {
+	b.Run("memstore", func(b *testing.B) {
+		s := memstore.New()
+		defer s.Close()
+		benchmarkTokenBySecret(b, s)
+	})
+	b.Run("sqlite", func(b *testing.B) {
+		db, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "bench.db"), sqlitestore.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer db.Close()
+		s, err := db.Tenant(b.Context(), "bench")
+		if err != nil {
+			b.Fatal(err)
+		}
+		benchmarkTokenBySecret(b, s)
+	})
+}
+
+func benchmarkTokenBySecret(b *testing.B, s store.Store) {
+	ctx := audit.WithActor(b.Context(), audit.Program("benchmark"))
+	catalog := must(resource.NewCatalog(resource.Config{Store: s}))(b)
+	registry := must(client.NewRegistry(client.Config{Store: s, Resources: catalog}))(b)
+	must(catalog.Add(ctx, resource.Server{
+		ID: "shop", Name: "Shop", Audience: "https://api.shop.example", Default: true,
+		Services: []resource.Service{{ID: "orders", Name: "Orders", Scopes: []resource.Scope{{ID: "orders.read", Name: "Reader"}}}},
+	}))(b)
+	c := must(registry.Add(ctx, client.Spec{Name: "report", Grants: []client.Grant{{ServerID: "shop", ScopeID: "orders.read"}}}))(b)
+	secret, _, err := registry.AddSecret(ctx, c.ID, time.Now().AddDate(0, 0, 90))
+	if err != nil {
+		b.Fatal(err)
+	}
+	issuer := must(token.NewIssuer(ctx, token.Config{
+		Issuer: "https://auth.example.com", Clients: registry, Logger: slog.New(slog.DiscardHandler),
+		SealingKeys: []token.SealingKey{must(token.NewSealingKey(rand.Reader))(b)},
+	}))(b)
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ID}, "client_secret": {secret.Reveal()}}.Encode()
+	b.ReportAllocs()
+	for b.Loop() {
+		r := httptest.NewRequest(http.MethodPost, "/oauth2/v1/token", strings.NewReader(form))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		issuer.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			b.Fatal(w.Body)
+		}
+	}
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
