@@ -8,7 +8,6 @@
 //	issuer, err := token.NewIssuer(ctx, token.Config{
 //		Issuer:      "https://auth.example.com",
 //		Clients:     registry,
-//		Store:       st,
 //		SealingKeys: []token.SealingKey{key},
 //	})
 //	…

@@ -76,8 +76,9 @@ type Config struct {
 
 	// Paths are where the endpoints are, below the path of Issuer.
 	Paths Paths
-	// KeyPeriod is how long a signing key in the store is used before the next one
-	// takes its place. 0 means 90 days, negative means until RotateKeys.
+	// KeyPeriod is how long a signing key in the store is used before the
+	// next one takes its place. 0 means 90 days, negative means until
+	// RotateKeys.
 	KeyPeriod time.Duration
 	// KeyLead is how long the next key is published before it is used: at
 	// least KeysMaxAge and two hours, and less than KeyPeriod. 0 means 24

@@ -1,4 +1,4 @@
-package sqlitestore_test
+package main_test
 
 import (
 	"crypto/rand"
