@@ -85,41 +85,57 @@ func inspectFile(path string) error {
 		return fmt.Errorf("the file must be writable: %w", err)
 	}
 	defer f.Close()
-	return inspectHeader(f, info.Size(), path)
-}
-
-func inspectHeader(f io.ReaderAt, size int64, path string) error {
-	if size == 0 {
-		return nil // as good as new
-	}
-	h := make([]byte, headerSize)
-	n, err := f.ReadAt(h, 0)
+	header := make([]byte, headerSize)
+	n, err := f.ReadAt(header, 0)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	if n < headerSize || string(h[:len(magic)]) != magic {
-		// Another process may be creating it, or did not survive that: then
-		// SQLite finds its journal, and finishes or undoes it.
-		if info, err := os.Stat(path + "-journal"); err == nil && info.Size() > 0 {
-			return nil
-		}
-		return ErrForeign
+	if n == 0 {
+		return nil // as good as new
+	}
+	size, err := inspectHeader(header[:n])
+	if err != nil && !errors.Is(err, errNoHeader) {
+		return err
+	}
+	// With one of these files beside it, it may be in the middle of a change,
+	// which SQLite finishes or undoes: even of its creation.
+	if exists(path+"-journal") || err == nil && exists(path+"-wal") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info, err = f.Stat(); err == nil && info.Size() < size {
+		err = fmt.Errorf("%w: %d bytes of %d are there", ErrCorrupt, info.Size(), size)
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// errNoHeader: the file does not begin like a database.
+var errNoHeader = fmt.Errorf("%w: no header", ErrForeign)
+
+// inspectHeader refuses the header of a file that should not be opened, and
+// returns how large the file should be at least.
+func inspectHeader(h []byte) (size int64, err error) {
+	if len(h) < headerSize || string(h[:len(magic)]) != magic {
+		return 0, errNoHeader
 	}
 	if app := binary.BigEndian.Uint32(h[atApp:]); app != applicationID {
-		return fmt.Errorf("%w: an SQLite file of another application (id %#x)", ErrForeign, app)
+		return 0, fmt.Errorf("%w: an SQLite file of another application (id %#x)", ErrForeign, app)
 	}
 	if v := binary.BigEndian.Uint32(h[atVersion:]); int64(v) > int64(len(migrations)) {
-		return newer(int64(v))
+		return 0, newer(int64(v))
 	}
 	pageSize := int64(binary.BigEndian.Uint16(h[atPageSize:]))
 	if pageSize == 1 {
 		pageSize = 64 << 10
 	}
-	want := pageSize * int64(binary.BigEndian.Uint32(h[atPages:]))
-	if _, err := os.Stat(path + "-wal"); size < want && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %d bytes of %d are there", ErrCorrupt, size, want)
-	}
-	return nil
+	return pageSize * int64(binary.BigEndian.Uint32(h[atPages:])), nil
 }
 
 func newer(version int64) error {

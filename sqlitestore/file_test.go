@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -274,16 +275,25 @@ func FuzzInspectHeader(f *testing.F) {
 	good := make([]byte, 100)
 	copy(good, "SQLite format 3\x00")
 	binary.BigEndian.PutUint16(good[16:], 4096)
+	binary.BigEndian.PutUint32(good[28:], 12)
 	binary.BigEndian.PutUint32(good[60:], 1)
 	binary.BigEndian.PutUint32(good[68:], sqlitestore.ApplicationID)
-	f.Add(good, int64(4096))
-	f.Add([]byte("SQLite format 3\x00"), int64(16))
-	f.Add([]byte{}, int64(0))
-	path := filepath.Join(f.TempDir(), "none")
-	f.Fuzz(func(t *testing.T, header []byte, size int64) {
-		err := sqlitestore.InspectHeader(bytes.NewReader(header), size, path)
-		if err == nil && size != 0 && (len(header) < 100 || binary.BigEndian.Uint32(header[68:]) != sqlitestore.ApplicationID) {
+	size, err := sqlitestore.InspectHeader(good)
+	require.NoError(f, err)
+	require.EqualValues(f, 12*4096, size)
+	f.Add(good)
+	f.Add([]byte("SQLite format 3\x00"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, header []byte) {
+		size, err := sqlitestore.InspectHeader(header)
+		if size < 0 || size > 64<<10<<32 {
+			t.Errorf("a size of %d", size)
+		}
+		if err == nil && (len(header) < 100 || binary.BigEndian.Uint32(header[68:]) != sqlitestore.ApplicationID) {
 			t.Errorf("a header of %d bytes was taken for ours", len(header))
+		}
+		if err != nil && !errors.Is(err, sqlitestore.ErrForeign) && !errors.Is(err, store.ErrNewer) {
+			t.Errorf("error %v", err)
 		}
 	})
 }

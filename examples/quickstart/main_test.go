@@ -16,7 +16,7 @@ func TestTheQuickstartDoesWhatItSaysAndLeavesNothingBehind(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, run(t.Context(), &out), "%s", &out)
 
-	require.Contains(t, out.String(), "12. Who did what")
+	require.Contains(t, out.String(), "15. Who did what")
 	require.Contains(t, out.String(), "Everything did what it says.")
 	whole := regexp.MustCompile(`cls_[A-Za-z0-9]{8}_[A-Za-z0-9]{10,}|eyJ[A-Za-z0-9_-]{10,}`)
 	require.NotRegexp(t, whole, out.String(), "a whole secret or token was printed")

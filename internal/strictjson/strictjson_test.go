@@ -75,6 +75,7 @@ func TestAccepted(t *testing.T) {
 		"an escaped name":                      `{"\u0061\n":1}`,
 		"UTF-8 of all lengths":                 `{"é€😀":"é€😀"}`,
 		"an escaped NUL":                       `{"a":"\u0000"}`,
+		"names that begin alike":               `{"organisation1":1,"organisation2":2,"organisation":3}`,
 		"names that differ in case":            `{"a":1,"A":2}`,
 		"a name again in another object":       `{"a":{"a":{"a":1}},"b":[{"a":1},{"a":1}]}`,
 		"objects nested as deep as allowed":    nested(strictjson.MaxDepth, `{"a":`, `}`)[:5*strictjson.MaxDepth] + "1" + strings.Repeat("}", strictjson.MaxDepth),
