@@ -54,7 +54,7 @@ func prepareFile(path string) error {
 // mode of the database, which SQLite would not do, and finds out whether the
 // directory can be written to.
 func prepareIndex(path string) error {
-	path, err := filepath.EvalSymlinks(path) // SQLite puts it beside the file itself
+	path, err := filepath.EvalSymlinks(path) // it is beside the file itself
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,10 @@ func inspectFile(path string) error {
 	}
 	// With one of these files beside it, it may be in the middle of a change,
 	// which SQLite finishes or undoes: even of its creation.
-	if exists(path+"-journal") || err == nil && exists(path+"-wal") {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
+	if hasContent(path+"-journal") || err == nil && hasContent(path+"-wal") {
 		return nil
 	}
 	if err != nil {
@@ -111,9 +114,9 @@ func inspectFile(path string) error {
 	return err
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+func hasContent(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() > 0
 }
 
 // errNoHeader: the file does not begin like a database.
