@@ -40,6 +40,7 @@ const (
 
 // openConn opens a connection to a file that exists.
 func openConn(path string, closing <-chan struct{}, patience time.Duration) (*conn, error) {
+	registerVFS()
 	raw, err := sqlite3.OpenFlags(uri(path), sqlite3.OPEN_READWRITE|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func uri(path string) string {
 		path = "/" + path // with a drive letter
 	}
 	name := url.URL{Path: path}
-	return "file://" + name.EscapedPath() + "?modeof=" + url.PathEscape(path)
+	return "file://" + name.EscapedPath() + "?vfs=" + vfsName + "&modeof=" + url.PathEscape(path)
 }
 
 // openReader opens a connection that only reads.

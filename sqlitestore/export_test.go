@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/ncruces/go-sqlite3/vfs"
+
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -172,3 +174,8 @@ func (db *DB) Statements() (n int) {
 	}
 	return n
 }
+
+// BufferLog returns f as a write-ahead log is written.
+func BufferLog(f vfs.File) vfs.File { return &logFile{File: f, next: -1} }
+
+const MaxBuffer = maxBuffer
