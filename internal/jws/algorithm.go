@@ -172,8 +172,9 @@ func Algorithms(key crypto.PublicKey) []Algorithm {
 }
 
 // CheckKey tests a public key that comes from outside: RSA of MinRSABits to
-// MaxRSABits with an odd exponent of 3 to 2^31-1, ECDSA with a point on P-256,
-// P-384 or P-521, Ed25519. Its error wraps ErrKey and says what is wrong.
+// MaxRSABits with an odd exponent of 3 to 2^31-1 that no ROCA chip made
+// (CVE-2017-15361), ECDSA with a point on P-256, P-384 or P-521, Ed25519. Its
+// error wraps ErrKey and says what is wrong.
 func CheckKey(key crypto.PublicKey) error {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
@@ -185,6 +186,9 @@ func CheckKey(key crypto.PublicKey) error {
 		}
 		if k.E < 3 || k.E > 1<<31-1 || k.E%2 == 0 {
 			return fmt.Errorf("%w: RSA exponent %d, want an odd one from 3 to 2^31-1", ErrKey, k.E)
+		}
+		if roca(k.N) {
+			return fmt.Errorf("%w: RSA whose primes are easy to find (CVE-2017-15361, ROCA)", ErrKey)
 		}
 		return nil
 	case *ecdsa.PublicKey:
