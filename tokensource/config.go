@@ -7,11 +7,14 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/clientele-go/clientele/internal/fetch"
+	"github.com/clientele-go/clientele/internal/metadata"
+	"github.com/clientele-go/clientele/internal/weburl"
 )
 
 // Config says whose tokens a Source gets, for whom, and by what proof. Credential
@@ -22,7 +25,7 @@ type Config struct {
 	// section 2). Its metadata is where the token endpoint is found if
 	// TokenURL is empty, at the first renewal; and it is the audience of the
 	// assertions that a PrivateKey signs. It is https, or http to a loopback
-	// address, without query and fragment.
+	// address, without user information, query and fragment.
 	Issuer string
 	// TokenURL is the token endpoint: https, or http to a loopback address.
 	// Empty: the metadata of Issuer tells.
@@ -102,15 +105,14 @@ func (s *Source) setEndpoint(cfg *Config) error {
 		return errors.New("Issuer or TokenURL is required")
 	}
 	if cfg.Issuer != "" {
-		if _, err := parseURL(cfg.Issuer); err != nil {
+		u, err := weburl.ParseIssuer(cfg.Issuer)
+		if err != nil {
 			return fmt.Errorf("Issuer: %w", err)
 		}
-		if strings.ContainsAny(cfg.Issuer, "?#") {
-			return errors.New("Issuer: a query or a fragment")
-		}
+		s.locations = metadata.Locations(u)
 	}
 	if cfg.TokenURL != "" {
-		if _, err := parseURL(cfg.TokenURL); err != nil {
+		if _, err := weburl.Parse(cfg.TokenURL); err != nil {
 			return fmt.Errorf("TokenURL: %w", err)
 		}
 	}
@@ -158,14 +160,13 @@ func (s *Source) setParams(cfg *Config) error {
 
 func (s *Source) setHosts(cfg *Config) error {
 	s.hosts = make(map[string]bool)
-	for _, host := range cfg.Hosts {
-		text := host
+	for n, text := range cfg.Hosts {
 		if !strings.Contains(text, "://") {
 			text = "https://" + text
 		}
-		u, err := parseURL(text)
+		u, err := weburl.Parse(text)
 		if err != nil {
-			return fmt.Errorf("Hosts: %.128q: %w", host, err)
+			return fmt.Errorf("Hosts[%d]: %w", n, err)
 		}
 		s.hosts[origin(u)] = true
 	}
@@ -173,7 +174,7 @@ func (s *Source) setHosts(cfg *Config) error {
 		return nil
 	}
 	for _, text := range []string{cfg.Audience, cfg.Resource} {
-		if u, err := parseURL(text); err == nil {
+		if u, err := weburl.Parse(text); err == nil {
 			s.hosts[origin(u)] = true
 		}
 	}
@@ -203,39 +204,6 @@ func isScope(s string) bool {
 	return s != ""
 }
 
-// parseURL parses a URL to which credentials or tokens may be sent. Its error
-// does not repeat the URL, which may hold what should not be logged.
-func parseURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return nil, errors.New("not a URL")
-	case u.Hostname() == "" || u.Opaque != "":
-		return nil, errors.New("no host")
-	case !safe(u):
-		return nil, errors.New("not https (http is for loopback addresses alone)")
-	case u.User != nil:
-		return nil, errors.New("user information in a URL")
-	case strings.Contains(text, "#"):
-		return nil, errors.New("a fragment")
-	}
-	return u, nil
-}
-
-// safe reports whether what is sent to u can't be overheard on the way.
-func safe(u *url.URL) bool {
-	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
-}
-
-// loopback reports whether host is this machine, by its name or by its address.
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
 // origin returns the scheme, host and port of u in their one form.
 func origin(u *url.URL) string {
 	port := u.Port()
@@ -255,15 +223,7 @@ func tokenClient(given *http.Client, timeout time.Duration) *http.Client {
 	if given != nil {
 		client = *given
 	} else {
-		client.Transport = &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: timeout}).DialContext,
-			ForceAttemptHTTP2:      true,
-			TLSHandshakeTimeout:    timeout,
-			IdleConnTimeout:        5 * time.Second,
-			MaxIdleConnsPerHost:    1,
-			MaxResponseHeaderBytes: 64 << 10,
-		}
+		client.Transport = fetch.NewTransport(timeout)
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"golang.org/x/oauth2"
 
-	"github.com/clientele-go/clientele/internal/strictjson"
+	"github.com/clientele-go/clientele/internal/metadata"
 )
 
 // endpoint returns the token endpoint, asking the metadata of the issuer for it
@@ -23,7 +21,7 @@ func (s *Source) endpoint(ctx context.Context) (string, *failure) {
 		return s.discovered, nil
 	}
 	var f *failure
-	for _, location := range wellKnown(s.issuer) {
+	for _, location := range s.locations {
 		var endpoint string
 		if endpoint, f = s.discover(ctx, location); f == nil {
 			s.discovered, s.doubtful = endpoint, false
@@ -37,21 +35,6 @@ func (s *Source) endpoint(ctx context.Context) (string, *failure) {
 		return s.discovered, nil
 	}
 	return "", f
-}
-
-// wellKnown returns where the metadata of an issuer may be: at the place of RFC
-// 8414 section 3.1, and at that of OpenID Connect Discovery section 4.
-func wellKnown(issuer string) []string {
-	u, err := url.Parse(issuer)
-	if err != nil { // New has parsed it
-		return nil
-	}
-	path := strings.TrimSuffix(u.EscapedPath(), "/")
-	server := u.Scheme + "://" + u.Host
-	return []string{
-		server + "/.well-known/oauth-authorization-server" + path,
-		server + path + "/.well-known/openid-configuration",
-	}
 }
 
 // discover reads the token endpoint from the metadata at location.
@@ -73,48 +56,12 @@ func (s *Source) discover(ctx context.Context, location string) (string, *failur
 		f.answer = &oauth2.RetrieveError{Response: bare(resp, nil)}
 		return "", f
 	}
-	endpoint, err := parseMetadata(body, s.issuer)
+	endpoint, err := metadata.Endpoint(body, s.issuer, "token_endpoint")
 	if err != nil {
-		f := &failure{text: fmt.Sprintf("metadata at %s: %s", location, err), passing: errors.Is(err, errNoMetadata)}
+		// Something else that stands there may pass.
+		f := &failure{text: fmt.Sprintf("metadata at %s: %s", location, err), passing: errors.Is(err, metadata.ErrMalformed)}
 		f.answer = &oauth2.RetrieveError{Response: bare(resp, nil)}
 		return "", f
-	}
-	return endpoint, nil
-}
-
-// errNoMetadata is wrapped where something else than metadata was found, which
-// may pass.
-var errNoMetadata = errors.New("no metadata")
-
-// parseMetadata returns the token endpoint that the metadata of issuer names.
-func parseMetadata(data []byte, issuer string) (string, error) {
-	if len(data) > maxBody {
-		return "", fmt.Errorf("%w: more than %d bytes", errNoMetadata, maxBody)
-	}
-	var object strictjson.Object
-	var theirs, endpoint string
-	object.Reset(data)
-	for object.Next() {
-		switch string(object.Key()) {
-		case "issuer":
-			theirs, _ = object.Value().Text()
-		case "token_endpoint":
-			endpoint, _ = object.Value().Text()
-		}
-	}
-	if err := object.Err(); err != nil {
-		return "", fmt.Errorf("%w: %w", errNoMetadata, err)
-	}
-	if theirs != issuer { // RFC 8414 section 3.3
-		return "", fmt.Errorf("its issuer is %.128q, not the one that was asked for", theirs)
-	}
-	u, err := parseURL(endpoint)
-	if err != nil {
-		return "", fmt.Errorf("token_endpoint: %w", err)
-	}
-	// Who reaches the issuer safely does not leave that way.
-	if u.Scheme != "https" && strings.HasPrefix(issuer, "https:") {
-		return "", errors.New("token_endpoint: not https, while the issuer is")
 	}
 	return endpoint, nil
 }

@@ -144,11 +144,11 @@ func TestMetadataThatIsRefused(t *testing.T) {
 		{"of the issuer with a slash", `{"issuer":"` + issuer + `/","token_endpoint":"` + issuer + `/token"}`, false, "its issuer is"},
 		{"of no issuer", `{"token_endpoint":"` + issuer + `/token"}`, false, `its issuer is ""`},
 		{"an issuer twice", `{"issuer":"` + issuer + `","issuer":"` + issuer + `"}`, true, "a member twice"},
-		{"no token_endpoint", `{"issuer":"` + issuer + `"}`, false, "token_endpoint: no host"},
+		{"no token_endpoint", `{"issuer":"` + issuer + `"}`, false, "token_endpoint: empty"},
 		{"a token_endpoint by http", `{"issuer":"` + issuer + `","token_endpoint":"http://auth.example.com/token"}`, false, "token_endpoint: not https"},
 		{"a token_endpoint by http to loopback, for an issuer by https", `{"issuer":"` + issuer + `","token_endpoint":"http://127.0.0.1/token"}`, false, "not https, while the issuer is"},
 		{"a token_endpoint with user information", `{"issuer":"` + issuer + `","token_endpoint":"https://u:p@auth.example.com/token"}`, false, "user information"},
-		{"a relative token_endpoint", `{"issuer":"` + issuer + `","token_endpoint":"/token"}`, false, "no host"},
+		{"a relative token_endpoint", `{"issuer":"` + issuer + `","token_endpoint":"/token"}`, false, "token_endpoint: not an https URL"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

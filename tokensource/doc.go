@@ -20,7 +20,8 @@
 // something else writes, such as a projected token of Kubernetes. Each is a
 // value, a file or a function, and files and functions are read anew at each
 // renewal, so that a rotated secret or key needs no restart. A caller whose keys
-// the authorization server fetches from a URL publishes them with a [KeyRing].
+// the authorization server fetches from a URL publishes them with a [KeyRing],
+// which rotates them, and withdraws one that has leaked.
 //
 // # Renewal
 //

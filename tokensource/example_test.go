@@ -2,6 +2,7 @@ package tokensource_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -178,4 +179,38 @@ func ExampleKeyRing() {
 
 	// Output:
 	// {"keys":[{"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k","use":"sig"}]}
+}
+
+// A key has leaked: another one takes its place at once.
+func ExampleKeyRing_Withdraw() {
+	var keys []tokensource.Key
+	for _, id := range []string{"2030-01", "2030-02"} {
+		_, key, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			panic(err)
+		}
+		keys = append(keys, tokensource.Key{Signer: key, ID: id})
+	}
+	ring, err := tokensource.NewKeyRing(tokensource.KeyRingConfig{
+		Func: func(context.Context) ([]tokensource.Key, error) { return keys, nil },
+	})
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	key, err := ring.Key(ctx)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("signing by", key)
+	if err := ring.Withdraw(ctx, "2030-01"); err != nil {
+		panic(err)
+	}
+	if key, err = ring.Key(ctx); err != nil {
+		panic(err)
+	}
+	fmt.Println("signing by", key)
+	// Output:
+	// signing by EdDSA key "2030-01"
+	// signing by EdDSA key "2030-02"
 }

@@ -33,8 +33,8 @@ type KeyRingConfig struct {
 	Overlap time.Duration
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
-	// Logger is told of each change of keys at Info, and of keys that can't be
-	// read at Warn. Default: slog.Default().
+	// Logger is told of each change of keys at Info, and at Warn of keys that
+	// can't be read and of those that are withdrawn. Default: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -60,8 +60,8 @@ const (
 // holds, and it stays published for Overlap after that. Keys that were there at
 // the first reading count as published. So that a restart in between does no
 // harm, put the new key into a second file first, and into the first one when
-// it has been there for Overlap. A key that has leaked is gone as soon as it is
-// in no file and the program was restarted.
+// it has been there for Overlap. A key that has leaked is taken out of the files
+// and withdrawn: see Withdraw.
 //
 // If the keys can't be read, the last good ones go on. The ID of a key without
 // one is its thumbprint (RFC 7638).
@@ -69,11 +69,12 @@ const (
 // Methods may be called concurrently. There is nothing to close.
 type KeyRing struct {
 	cfg   KeyRingConfig
-	reads flight.Group[struct{}, *ringState]
+	reads flight.Group[struct{}, struct{}]
 
-	mu    sync.Mutex
-	state *ringState // nil: never read
-	read  time.Time
+	mu        sync.Mutex
+	state     *ringState // nil: never read
+	read      time.Time
+	withdrawn map[string]bool // by thumbprint
 }
 
 // A ringState is what was made of one reading. It is immutable.
@@ -85,10 +86,11 @@ type ringState struct {
 }
 
 type ringKey struct {
-	key   Key
-	jwk   []byte
-	since time.Time // published since; zero: when we began
-	used  time.Time // signed until; zero: never
+	key        Key
+	jwk        []byte
+	thumbprint string
+	since      time.Time // published since; zero: when we began
+	used       time.Time // signed until; zero: never
 }
 
 // NewKeyRing returns a KeyRing as cfg says. It only checks cfg.
@@ -151,29 +153,44 @@ func (r *KeyRing) current(ctx context.Context) (*ringState, error) {
 	if st, fresh := r.last(); fresh {
 		return st, nil
 	}
-	return r.reads.Do(ctx, struct{}{}, func(ctx context.Context) (*ringState, error) {
-		old, fresh := r.last()
-		if fresh {
-			return old, nil
+	_, err := r.reads.Do(ctx, struct{}{}, func(ctx context.Context) (struct{}, error) {
+		if _, fresh := r.last(); fresh {
+			return struct{}{}, nil
 		}
-		now := r.cfg.Now()
-		keys, err := r.readKeys(ctx)
-		st := old
-		if err == nil {
-			st, err = r.merge(old, keys, now)
-		}
-		if err != nil {
-			r.cfg.Logger.WarnContext(ctx, "reading the keys failed", "error", err, "serving", old != nil)
-			if old == nil {
-				return nil, fmt.Errorf("tokensource: reading the keys: %w", err)
-			}
-			st = old
-		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.state, r.read = st, now
-		return st, nil
+		return struct{}{}, r.readAnew(ctx)
 	})
+	if err != nil {
+		return nil, err
+	}
+	st, _ := r.last() // which knows what was withdrawn since
+	return st, nil
+}
+
+// readAnew reads the keys and puts what follows in force. It fails only if there
+// are no earlier ones.
+func (r *KeyRing) readAnew(ctx context.Context) error {
+	now := r.cfg.Now()
+	keys, err := r.readKeys(ctx)
+	var st *ringState
+	r.mu.Lock()
+	old := r.state // not before: a key may have been withdrawn meanwhile
+	if err == nil {
+		st, err = r.merge(old, keys, now)
+	}
+	if err == nil {
+		r.state = st
+	}
+	r.read = now
+	r.mu.Unlock()
+	if err == nil {
+		r.tell(st, old)
+		return nil
+	}
+	r.cfg.Logger.WarnContext(ctx, "reading the keys failed", "error", err, "serving", old != nil)
+	if old == nil {
+		return fmt.Errorf("tokensource: reading the keys: %w", err)
+	}
+	return nil
 }
 
 // last returns what the last reading made, nil if there was none, and whether
@@ -208,13 +225,17 @@ func (r *KeyRing) readKeys(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
-// merge makes the state that follows old when keys were read at now.
+// merge makes the state that follows old when keys were read at now. The caller
+// holds r.mu.
 func (r *KeyRing) merge(old *ringState, keys []Key, now time.Time) (*ringState, error) {
 	st := &ringState{}
 	for _, key := range keys {
 		one, err := newRingKey(key)
 		if err != nil {
 			return nil, err
+		}
+		if r.withdrawn[one.thumbprint] {
+			continue
 		}
 		if i := st.find(one.key.ID); i >= 0 {
 			if !st.keys[i].key.equal(one.key) {
@@ -238,7 +259,6 @@ func (r *KeyRing) merge(old *ringState, keys []Key, now time.Time) (*ringState, 
 	}
 	st.keys[st.signing].used = now
 	st.encode()
-	r.tell(st, old)
 	return st, nil
 }
 
@@ -246,7 +266,7 @@ func (r *KeyRing) merge(old *ringState, keys []Key, now time.Time) (*ringState, 
 // signs.
 func (r *KeyRing) keep(st, old *ringState, now time.Time) {
 	signed := old.keys[old.signing]
-	if published := now.Sub(st.keys[0].since); published < r.cfg.Overlap && !st.keys[0].key.equal(signed.key) {
+	if len(st.keys) == 0 || !r.known(st.keys[0], now) && !st.keys[0].key.equal(signed.key) {
 		if st.signing = st.find(signed.key.ID); st.signing < 0 {
 			st.keys = append(st.keys, signed)
 			st.signing = len(st.keys) - 1
@@ -257,6 +277,12 @@ func (r *KeyRing) keep(st, old *ringState, now time.Time) {
 			st.keys = append(st.keys, one)
 		}
 	}
+}
+
+// known reports whether a key has been published for so long that every
+// authorization server has it.
+func (r *KeyRing) known(key ringKey, now time.Time) bool {
+	return now.Sub(key.since) >= r.cfg.Overlap
 }
 
 // tell logs what is different.
@@ -276,14 +302,15 @@ func newRingKey(key Key) (ringKey, error) {
 		return ringKey{}, err
 	}
 	public := key.Signer.Public()
+	thumbprint, err := jws.Thumbprint(public)
+	if err != nil {
+		return ringKey{}, err
+	}
 	if key.ID == "" {
-		var err error
-		if key.ID, err = jws.Thumbprint(public); err != nil {
-			return ringKey{}, err
-		}
+		key.ID = thumbprint
 	}
 	jwk, err := jws.PublicJWK(public, key.ID, jws.Algorithm(key.Algorithm), "sig")
-	return ringKey{key: key, jwk: jwk}, err
+	return ringKey{key: key, jwk: jwk, thumbprint: thumbprint}, err
 }
 
 func (st *ringState) find(id string) int {

@@ -22,6 +22,7 @@ type Source struct {
 	clock clock
 
 	issuer, tokenURL, clientID string
+	locations                  []string // of the metadata of issuer
 	credential                 Credential
 	form                       url.Values      // of a token request, but for the credential
 	hosts                      map[string]bool // origins to which Transport sends the token

@@ -36,8 +36,8 @@ func (c *Cache) start(ctx context.Context, e *entry, now time.Time) (*attempt, e
 	switch {
 	case e.attempt != nil:
 		return e.attempt, nil
-	case e.pause(now) > 0:
-		return nil, e.err
+	case e.backoff.Pause(now) > 0:
+		return nil, e.backoff.Err
 	case !c.limits.acquire(e.host):
 		return nil, ErrBusy
 	}
@@ -47,23 +47,10 @@ func (c *Cache) start(ctx context.Context, e *entry, now time.Time) (*attempt, e
 	return a, nil
 }
 
-// pause returns how long not to fetch because the last fetch failed. The caller
-// holds e.mu.
-func (e *entry) pause(now time.Time) time.Duration {
-	if e.failures == 0 {
-		return 0
-	}
-	left := e.retryAt.Sub(now)
-	if left > longestPause {
-		return 0 // the clock was set back
-	}
-	return left
-}
-
 // failing reports whether the last fetch failed, not so long ago that the next
 // one should not be waited for. The caller holds e.mu.
 func (e *entry) failing(now time.Time) bool {
-	return e.failures > 0 && now.Before(e.retryAt.Add(failureNews))
+	return e.backoff.Failures > 0 && now.Before(e.backoff.RetryAt.Add(failureNews))
 }
 
 // unavailable returns the error for an entry without keys that serve.
@@ -72,9 +59,9 @@ func (c *Cache) unavailable(e *entry, cause error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if cause == nil {
-		cause = e.err
+		cause = e.backoff.Err
 	}
-	return &UnavailableError{URL: withoutQuery(e.url), RetryAfter: max(e.pause(now), firstPause), Err: cause}
+	return &UnavailableError{URL: withoutQuery(e.url), RetryAfter: e.backoff.RetryAfter(now), Err: cause}
 }
 
 var errPanicked = errors.New("the HTTP client panicked")
@@ -145,17 +132,17 @@ func freshness(answer fetch.Answer) time.Duration {
 	return min(max(fresh, shortestFresh), longestFresh)
 }
 
-// land ends the attempt of e: with a newer set, or with a pause of a second
-// before the next one, doubled after each failure up to a minute, less a random
-// part so that what failed together does not come back together.
+// land ends the attempt of e: with a newer set, or with a pause before the next
+// one.
 func (c *Cache) land(ctx context.Context, e *entry, set *Set, err error) {
 	now := c.now()
 	e.mu.Lock()
 	e.attempt = nil
-	last, failures := e.set.Load(), e.failures
+	last := e.set.Load()
 	if err == nil {
+		failures := e.backoff.Failures
 		e.set.Store(set)
-		e.failures, e.err = 0, nil
+		e.backoff = fetch.Backoff{}
 		e.mu.Unlock()
 		c.table.counted(e, len(set.keys)-len(last.Keys()))
 		if failures > 0 {
@@ -163,10 +150,8 @@ func (c *Cache) land(ctx context.Context, e *entry, set *Set, err error) {
 		}
 		return
 	}
-	pause := min(firstPause<<min(failures, 10), longestPause)
-	pause -= rand.N(pause / 4)
-	failures++
-	e.failures, e.err, e.retryAt = failures, err, now.Add(pause)
+	pause := e.backoff.Failed(now, err)
+	failures := e.backoff.Failures
 	e.mu.Unlock()
 	if failures&(failures-1) != 0 {
 		return // said already: the first, second, fourth, eighth… is enough

@@ -17,8 +17,6 @@ const (
 	longestFresh  = time.Hour
 	lastGood      = 24 * time.Hour // a set serves without a newer one for
 	unknownWindow = time.Minute    // one fetch for unknown keys per
-	firstPause    = time.Second    // after a failed fetch, doubled after each
-	longestPause  = time.Minute
 	// failureNews is for how long after the pause a failure counts as a sign
 	// that the next fetch fails too.
 	failureNews = time.Minute

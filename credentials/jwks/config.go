@@ -85,28 +85,11 @@ func New(cfg Config) (*Cache, error) {
 		cfg.HTTPClient = newClient(cfg.Allow, nil)
 	}
 	return &Cache{
-		client: disciplined(cfg.HTTPClient),
+		client: fetch.Disciplined(cfg.HTTPClient),
 		allow:  cfg.Allow,
 		now:    cfg.Now,
 		log:    cfg.Logger,
 		table:  newTable(cfg.MaxURLs),
 		limits: newLimits(cfg.MaxInFlight, cfg.MaxInFlightPerHost),
 	}, nil
-}
-
-// disciplined returns a copy of client that follows redirects only where both
-// this package and client do, and knows no cookies.
-func disciplined(client *http.Client) *http.Client {
-	c := *client
-	c.Jar = nil
-	c.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		if err := fetch.SameHost(req, via); err != nil {
-			return err
-		}
-		if client.CheckRedirect != nil {
-			return client.CheckRedirect(req, via)
-		}
-		return nil
-	}
-	return &c
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/clientele-go/clientele/internal/fetch"
 )
 
 const (
@@ -30,10 +32,8 @@ type entry struct {
 	used atomic.Int64        // Unix seconds of the last use
 
 	mu        sync.Mutex
-	attempt   *attempt  // under way; nil: none
-	failures  int       // in a row
-	err       error     // of the last of them
-	retryAt   time.Time // not before that
+	attempt   *attempt // under way; nil: none
+	backoff   fetch.Backoff
 	unknownAt time.Time // an unknown key causes no fetch before that
 	dropped   bool      // it is in the table no longer
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/clientele-go/clientele/internal/weburl"
 )
 
 // MaxURLLen is how long a JWKS URL may be, in bytes.
@@ -124,7 +126,7 @@ func checkHost(host string, allow Allow) (near bool, reason string) {
 	if reason := checkName(host); reason != "" {
 		return false, reason
 	}
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+	if weburl.Loopback(host) {
 		if !allow.Loopback && !allow.Private {
 			return false, "names this machine: use a host name that is reachable from the internet"
 		}

@@ -55,7 +55,7 @@ func (c *Cache) Validate(ctx context.Context, url string) (Report, error) {
 	defer end.Stop()
 	answer, err := c.getLimited(ctx, url, host)
 	if errors.Is(err, ErrBusy) {
-		return Report{}, &UnavailableError{URL: withoutQuery(url), RetryAfter: firstPause, Err: ErrBusy}
+		return Report{}, &UnavailableError{URL: withoutQuery(url), RetryAfter: fetch.FirstPause, Err: ErrBusy}
 	}
 	if err != nil && reasonOf(err) == ReasonUnreachable {
 		select {

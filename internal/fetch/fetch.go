@@ -5,8 +5,9 @@
 //	…
 //	fresh := fetch.Freshness(answer.Header)
 //
-// [Get] reads one answer of bounded size, [SameHost] is the redirect policy for
-// its client, [Freshness] says for how long the answer may be used.
+// [Get] reads one answer of bounded size, [Disciplined] makes the client for it,
+// [Freshness] says for how long the answer may be used, and [Backoff] when to ask
+// again if there was none.
 package fetch
 
 import (
@@ -81,6 +82,15 @@ func Get(ctx context.Context, client *http.Client, location, accept string, limi
 	return Answer{Body: body, Header: resp.Header}, nil
 }
 
+// Answered reports whether err, which Get returned, is no failure of the network:
+// somebody was there, and answered something else than was asked for, or nothing
+// was wrong.
+func Answered(err error) bool {
+	var status *StatusError
+	return err == nil || errors.As(err, &status) ||
+		errors.Is(err, ErrTooLarge) || errors.Is(err, ErrEncoded) || errors.Is(err, ErrRedirect)
+}
+
 // read returns the body of resp.
 func read(resp *http.Response, limit int) ([]byte, error) {
 	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
@@ -105,25 +115,4 @@ func withoutURL(err error) error {
 		return quoting.Err
 	}
 	return err
-}
-
-// maxRedirects is how many redirects SameHost follows.
-const maxRedirects = 3
-
-// SameHost is a CheckRedirect for http.Client: at most 3 redirects, each to the
-// scheme, host and port of the first request, none with user information. Its
-// error matches ErrRedirect.
-func SameHost(req *http.Request, via []*http.Request) error {
-	first := via[0].URL
-	switch {
-	case len(via) > maxRedirects:
-		return fmt.Errorf("%w: more than %d", ErrRedirect, maxRedirects)
-	case req.URL.Scheme != first.Scheme:
-		return fmt.Errorf("%w: to another scheme", ErrRedirect)
-	case req.URL.Host != first.Host:
-		return fmt.Errorf("%w: to another host or port", ErrRedirect)
-	case req.URL.User != nil:
-		return fmt.Errorf("%w: with user information", ErrRedirect)
-	}
-	return nil
 }

@@ -128,48 +128,6 @@ func TestGetEndsWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-func TestSameHost(t *testing.T) {
-	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		t.Error("followed")
-	}))
-	defer other.Close()
-	// redirect sends to where, a number of times.
-	redirect := func(where func(r *http.Request) string, times int) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			if done := len(r.URL.Query()["hop"]); done < times {
-				http.Redirect(w, r, where(r)+"?"+r.URL.RawQuery+"&hop=1", http.StatusFound)
-				return
-			}
-			io.WriteString(w, "there")
-		}
-	}
-	here := func(r *http.Request) string { return "/next" }
-	cases := map[string]struct {
-		where func(r *http.Request) string
-		times int
-		err   error
-	}{
-		"one redirect on the host is followed": {here, 1, nil},
-		"three are":                            {here, 3, nil},
-		"four are not":                         {here, 4, fetch.ErrRedirect},
-		"a loop is not":                        {here, 1000, fetch.ErrRedirect},
-		"an absolute URL may be the host's":    {func(r *http.Request) string { return "http://" + r.Host + "/next" }, 1, nil},
-		"another port is another host":         {func(*http.Request) string { return other.URL }, 1, fetch.ErrRedirect},
-		"another name is another host":         {func(r *http.Request) string { return "http://localhost" + r.Host[strings.Index(r.Host, ":"):] }, 1, fetch.ErrRedirect},
-		"another scheme is not followed":       {func(r *http.Request) string { return "https://" + r.Host }, 1, fetch.ErrRedirect},
-		"nor is user information":              {func(r *http.Request) string { return "http://user@" + r.Host }, 1, fetch.ErrRedirect},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			answer, err := get(t, redirect(tc.where, tc.times))
-			require.ErrorIs(t, err, tc.err)
-			if tc.err == nil {
-				require.Equal(t, "there", string(answer.Body))
-			}
-		})
-	}
-}
-
 func TestErrorsAreToldApart(t *testing.T) {
 	all := []error{fetch.ErrTooLarge, fetch.ErrEncoded, fetch.ErrCut, fetch.ErrRedirect}
 	for i, a := range all {

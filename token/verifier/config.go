@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/clientele-go/clientele/internal/fetch"
+	"github.com/clientele-go/clientele/internal/weburl"
 )
 
 // Config says whose tokens a Verifier accepts, and for whom. Issuer and Audience
@@ -19,7 +18,8 @@ import (
 type Config struct {
 	// Issuer is the issuer identifier (RFC 8414 section 2): the iss of its
 	// tokens, letter by letter, and the URL below which its metadata is found.
-	// It is https, or http to a loopback address, without query and fragment.
+	// It is https, or http to a loopback address, without user information,
+	// query and fragment.
 	Issuer string
 	// Issuers are further issuers whose tokens are accepted too. Each has its
 	// own keys: a token is verified with those of its iss alone.
@@ -64,8 +64,10 @@ type Config struct {
 	Check func(ctx context.Context, claims *Claims) error
 
 	// HTTPClient fetches metadata and keys, 5 s for both together and at most
-	// 1 MiB each. Default: one that follows redirects only within the host and
-	// the scheme, at most 3, and uses the proxies of the environment.
+	// 1 MiB each. Whatever it allows, redirects are followed only within the
+	// host and the scheme, at most 3, and cookies are not used. Default: one
+	// that uses the proxies of the environment and closes its connections soon
+	// after use.
 	HTTPClient *http.Client
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -147,15 +149,23 @@ func (v *Verifier) setRings(cfg *Config) error {
 	}
 	client := cfg.HTTPClient
 	if client == nil {
-		client = defaultClient()
+		client = &http.Client{Transport: fetch.NewTransport(fetchTimeout)}
 	}
-	for _, issuer := range append([]string{cfg.Issuer}, cfg.Issuers...) {
-		u, err := parseIssuer(issuer)
+	client = fetch.Disciplined(client)
+	for n, issuer := range append([]string{cfg.Issuer}, cfg.Issuers...) {
+		field := "Issuer"
+		if n > 0 {
+			field = fmt.Sprintf("Issuers[%d]", n-1)
+		}
+		if issuer == "" {
+			return fmt.Errorf("config: %s is required", field)
+		}
+		u, err := weburl.ParseIssuer(issuer)
 		if err != nil {
-			return err
+			return fmt.Errorf("config: %s: %w", field, err)
 		}
 		if _, ok := v.rings[issuer]; ok {
-			return fmt.Errorf("config: issuer %q stands there twice", issuer)
+			return fmt.Errorf("config: %s: %q stands there twice", field, issuer)
 		}
 		add(issuer, newRemote(issuer, u, client, cfg.Now), time.Minute)
 	}
@@ -189,69 +199,4 @@ func (v *Verifier) setBounds(cfg *Config) error {
 		v.cache = newCache(cfg.CacheSize)
 	}
 	return nil
-}
-
-// parseIssuer returns the URL that an issuer identifier is.
-func parseIssuer(issuer string) (*url.URL, error) {
-	if issuer == "" {
-		return nil, errors.New("config: Issuer is required")
-	}
-	u, err := parseURL(issuer)
-	if err != nil {
-		return nil, fmt.Errorf("config: issuer %q: %w", issuer, err)
-	}
-	return u, nil
-}
-
-// parseURL parses a URL that is https, or http to a loopback address, and holds
-// nothing but host, port and path.
-func parseURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil:
-		return nil, errors.New("not a URL")
-	case u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())):
-		return nil, errors.New("not https (http is for loopback addresses alone)")
-	case u.Hostname() == "" || u.Opaque != "":
-		return nil, errors.New("no host")
-	case u.User != nil:
-		return nil, errors.New("user information in a URL")
-	case strings.ContainsAny(text, "?#"):
-		return nil, errors.New("a query or a fragment")
-	}
-	return u, nil
-}
-
-// loopback reports whether host is this machine by its name or by its address.
-func loopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
-// defaultClient returns the client of a Verifier that was given none. Its
-// connections close soon after use.
-func defaultClient() *http.Client {
-	return &http.Client{
-		Timeout: fetchTimeout,
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: fetchTimeout}).DialContext,
-			ForceAttemptHTTP2:      true,
-			TLSHandshakeTimeout:    fetchTimeout,
-			ResponseHeaderTimeout:  fetchTimeout,
-			IdleConnTimeout:        fetchTimeout,
-			MaxIdleConnsPerHost:    1,
-			MaxResponseHeaderBytes: 64 << 10,
-		},
-		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			first := via[0].URL
-			if len(via) > 3 || req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
-				return errors.New("redirected away")
-			}
-			return nil
-		},
-	}
 }

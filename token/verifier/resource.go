@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/clientele-go/clientele/internal/weburl"
 )
 
 // wellKnown is where the document of RFC 9728 is found: before the path of the
@@ -61,9 +63,9 @@ func (v *Verifier) setMetadata(cfg *Config) error {
 	if cfg.Resource == "" {
 		return nil
 	}
-	u, err := parseURL(cfg.Resource)
+	u, err := weburl.ParseIssuer(cfg.Resource) // which knows no query either
 	if err != nil {
-		return fmt.Errorf("config: Resource %q: %w", cfg.Resource, err)
+		return fmt.Errorf("config: Resource: %w", err)
 	}
 	v.metadataPath = wellKnown + strings.TrimSuffix(u.EscapedPath(), "/")
 	v.metadataURL = u.Scheme + "://" + u.Host + v.metadataPath

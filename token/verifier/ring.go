@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/clientele-go/clientele/internal/fetch"
 	"github.com/clientele-go/clientele/internal/jws"
 )
 
@@ -19,8 +19,6 @@ const (
 	defaultFresh  = 10 * time.Minute // without a max-age
 	maxFresh      = time.Hour
 	unknownWindow = time.Minute // one fetch for unknown keys per
-	firstPause    = time.Second // after a failed fetch, doubled after each
-	longestPause  = time.Minute
 )
 
 // A ring holds the keys of one issuer and decides when to fetch them.
@@ -35,10 +33,8 @@ type ring struct {
 	current atomic.Pointer[snapshot] // nil before the first fetch; stored under mu
 
 	mu        sync.Mutex
-	attempt   *attempt  // under way; nil: none
-	failures  int       // in a row
-	err       error     // of the last of them
-	retryAt   time.Time // not before that
+	attempt   *attempt // under way; nil: none
+	backoff   fetch.Backoff
 	unknownAt time.Time // an unknown key causes no fetch before that
 }
 
@@ -54,7 +50,7 @@ type snapshot struct {
 // An attempt is one fetch. It goes on when its callers have left, as the next
 // ones need it too, and ends by itself within fetchTimeout.
 type attempt struct {
-	done chan struct{} // closed when ring.current or ring.err is set
+	done chan struct{} // closed when ring.current or ring.backoff is set
 	kid  string        // the unknown key that it is for, if any
 }
 
@@ -69,7 +65,7 @@ func (r *ring) keys(ctx context.Context, now time.Time) (*snapshot, error) {
 	r.mu.Lock()
 	snap = r.current.Load()
 	serves := snap != nil && now.Before(snap.end)
-	if serves && (now.Before(snap.stale) || r.failures > 0) {
+	if serves && (now.Before(snap.stale) || r.backoff.Failures > 0) {
 		if !now.Before(snap.ahead) || now.Before(snap.fetched) {
 			r.start(ctx, now)
 		}
@@ -123,7 +119,7 @@ func (r *ring) renew(ctx context.Context, kid string, seen *snapshot) *snapshot 
 // start begins a fetch and returns it, or the one that is under way, or nil if a
 // pause is due. The caller holds r.mu.
 func (r *ring) start(ctx context.Context, now time.Time) *attempt {
-	if r.attempt != nil || r.pause(now) > 0 {
+	if r.attempt != nil || r.backoff.Pause(now) > 0 {
 		return r.attempt
 	}
 	a := &attempt{done: make(chan struct{})}
@@ -146,24 +142,11 @@ func (a *attempt) wait(ctx context.Context) error {
 	}
 }
 
-// pause returns how long not to fetch because the last fetch failed. The caller
-// holds r.mu.
-func (r *ring) pause(now time.Time) time.Duration {
-	if r.failures == 0 {
-		return 0
-	}
-	left := r.retryAt.Sub(now)
-	if left > longestPause {
-		return 0 // the clock was set back
-	}
-	return left
-}
-
 func (r *ring) unavailable() error {
 	now := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return &UnavailableError{Issuer: r.issuer, RetryAfter: max(r.pause(now), firstPause), Err: r.err}
+	return &UnavailableError{Issuer: r.issuer, RetryAfter: r.backoff.RetryAfter(now), Err: r.backoff.Err}
 }
 
 var errPanicked = errors.New("the key source panicked")
@@ -210,7 +193,7 @@ func (r *ring) fetch(ctx context.Context) (*snapshot, error) {
 // parse returns the keys of a JWK Set, the ones there are if it is the same.
 func (r *ring) parse(ctx context.Context, data []byte) (*keySet, error) {
 	if len(data) > maxBody {
-		return nil, errBody
+		return nil, fmt.Errorf("a JWK Set: %w: more than %d bytes", fetch.ErrTooLarge, maxBody)
 	}
 	if snap := r.current.Load(); snap != nil && snap.set.digest == sha256.Sum256(data) {
 		return snap.set, nil
@@ -227,27 +210,22 @@ func (r *ring) parse(ctx context.Context, data []byte) (*keySet, error) {
 	return set, err
 }
 
-// land ends the attempt: with newer keys, or with a pause of a second before the
-// next one, doubled after each failure up to a minute, less a random part so
-// that many verifiers do not come back at once.
+// land ends the attempt: with newer keys, or with a pause before the next one.
 func (r *ring) land(snap *snapshot, err error) {
 	now := r.now()
 	r.mu.Lock()
 	r.attempt = nil
-	failures := r.failures
 	if err == nil {
+		failures := r.backoff.Failures
 		r.current.Store(snap)
-		r.failures, r.err = 0, nil
+		r.backoff = fetch.Backoff{}
 		r.mu.Unlock()
 		if failures > 0 {
 			r.log.Info("keys of the issuer fetched again", "issuer", r.issuer)
 		}
 		return
 	}
-	pause := min(firstPause<<min(failures, 10), longestPause)
-	pause -= rand.N(pause / 4)
-	r.failures++
-	r.err, r.retryAt = err, now.Add(pause)
+	pause := r.backoff.Failed(now, err)
 	last := r.current.Load()
 	r.mu.Unlock()
 	r.log.Warn("keys of the issuer not fetched",
