@@ -45,19 +45,24 @@ func Program(name string) Actor {
 // LogValue returns the actor as a group of those of "kind", "id", "name",
 // "address" and "request" that it has.
 func (a Actor) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 5)
-	for _, attr := range [...]slog.Attr{
+	return present(
 		slog.String("kind", a.Kind),
 		slog.String("id", a.ID),
 		slog.String("name", a.Name),
 		slog.String("address", a.Address),
 		slog.String("request", a.Request),
-	} {
+	)
+}
+
+// present returns a group of those attributes whose text is not empty.
+func present(attrs ...slog.Attr) slog.Value {
+	kept := attrs[:0]
+	for _, attr := range attrs {
 		if attr.Value.String() != "" {
-			attrs = append(attrs, attr)
+			kept = append(kept, attr)
 		}
 	}
-	return slog.GroupValue(attrs...)
+	return slog.GroupValue(kept...)
 }
 
 func (a Actor) known() bool {

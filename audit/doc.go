@@ -14,13 +14,16 @@
 //
 //	event, err := log.Change(ctx, audit.Entry{Action: "client.add", Subject: subject, After: client})
 //	...
-//	_, err = store.Apply(ctx, store.Put(record), event)
+//	_, err = store.Apply(ctx, store.Put(record), event.Change)
+//	...
+//	event.Done(ctx) // which streams it to Config.Logger
 //
 // And whoever wants to know reads them, the newest first:
 //
 //	page, err := log.List(ctx, audit.Filter{SubjectKind: "client", SubjectID: id})
 //
-// Read [Actor] first, then [Entry] and [Event], then [Log].
+// Read [Actor] first, then [Entry] and [Event], then [Log]. How long events are
+// kept, and whatever else a tenant gathers, is said in one place: [Retention].
 //
 // An event never holds a secret, because what is handed in never does: types
 // that hold one redact it in their MarshalJSON.

@@ -3,6 +3,7 @@ package audit
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/clientele-go/clientele/store"
@@ -23,6 +24,12 @@ type Subject struct {
 	Kind string `json:"kind"`           // "client", "resource_server"
 	ID   string `json:"id,omitempty"`   // unique in its kind
 	Name string `json:"name,omitempty"` // what it was called at that time
+}
+
+// LogValue returns the subject as a group of those of "kind", "id" and "name"
+// that it has.
+func (s Subject) LogValue() slog.Value {
+	return present(slog.String("kind", s.Kind), slog.String("id", s.ID), slog.String("name", s.Name))
 }
 
 func (s Subject) cleaned() Subject {
@@ -46,7 +53,7 @@ type Entry struct {
 // members of the field tags; it is the form in which it is stored, and a program
 // may show it as it is.
 type Event struct {
-	ID      string          `json:"id"`   // random, unique
+	ID      string          `json:"id"`   // unique; those of later milliseconds sort behind
 	Time    time.Time       `json:"time"` // in UTC, whole microseconds
 	Actor   Actor           `json:"actor"`
 	Action  string          `json:"action"`

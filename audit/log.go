@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
-	"github.com/clientele-go/clientele/internal/randid"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -16,14 +16,16 @@ import (
 type Config struct {
 	// Store keeps the events, beside the records they tell of.
 	Store store.Store
-	// Retention is how long an event is kept; then Store.Sweep may drop it.
-	// Zero keeps events for ever. Events written before keep the end they
-	// were given.
-	Retention time.Duration
+	// Retention is how long what a tenant gathers is kept. Its zero value is
+	// a sensible choice.
+	Retention Retention
+	// Logger, if set, gets each event once its change is durable: see
+	// Pending.Done.
+	Logger *slog.Logger
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
-	// Rand gives the random ids of events; nil means crypto/rand. It is read
-	// by several goroutines at once.
+	// Rand gives the random part of the ids of events; nil means crypto/rand.
+	// It is read by several goroutines at once.
 	Rand io.Reader
 }
 
@@ -31,21 +33,22 @@ type Config struct {
 // any number of goroutines at once. It holds nothing that must be closed.
 type Log struct {
 	store     store.Store
-	retention time.Duration
+	retention Retention
+	logger    *slog.Logger
 	now       func() time.Time
 	rand      io.Reader
 }
 
-// NewLog returns a Log on cfg.Store. It fails if there is no store or if the
+// NewLog returns a Log on cfg.Store. It fails if there is no store or if a
 // retention is negative, and asks the store nothing.
 func NewLog(cfg Config) (*Log, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("audit: Config.Store is missing")
 	}
-	if cfg.Retention < 0 {
-		return nil, fmt.Errorf("audit: Config.Retention is %v, want zero (for ever) or more", cfg.Retention)
+	if err := cfg.Retention.check(); err != nil {
+		return nil, err
 	}
-	l := &Log{store: cfg.Store, retention: cfg.Retention, now: cfg.Now, rand: cfg.Rand}
+	l := &Log{store: cfg.Store, retention: cfg.Retention.orDefault(), logger: cfg.Logger, now: cfg.Now, rand: cfg.Rand}
 	if l.now == nil {
 		l.now = time.Now
 	}
@@ -55,36 +58,42 @@ func NewLog(cfg Config) (*Log, error) {
 	return l, nil
 }
 
-// Change returns the Append that writes the event of e, done by the Actor of ctx
-// now. The caller hands it to the same Apply as the change that it tells of.
+// Retention returns how long what the tenant gathers is kept, with the defaults
+// in the place of zeros: for whoever writes something of it.
+func (l *Log) Retention() Retention { return l.retention }
+
+// Change returns the event of e, done by the Actor of ctx now, as the Append that
+// writes it. The caller hands that to the same Apply as the change that it tells
+// of, and calls Done if the Apply succeeded.
 //
 // It fails with ErrNoActor if ctx does not say who acts, and with another error
 // if e has no action or no kind of subject, if one of its values cannot be
 // encoded, or if Config.Rand fails. Values that are too large are no error (see
 // MaxValue).
-func (l *Log) Change(ctx context.Context, e Entry) (store.Change, error) {
+func (l *Log) Change(ctx context.Context, e Entry) (Pending, error) {
 	actor, err := ActorFrom(ctx)
 	if err != nil {
-		return store.Change{}, err
+		return Pending{}, err
 	}
 	if e.Action == "" || e.Subject.Kind == "" {
-		return store.Change{}, errors.New("audit: an entry needs an action and a kind of subject")
+		return Pending{}, errors.New("audit: an entry needs an action and a kind of subject")
 	}
 	before, err := encoded(e.Before)
 	if err != nil {
-		return store.Change{}, fmt.Errorf("audit: %s: encode what was before: %w", e.Action, err)
+		return Pending{}, fmt.Errorf("audit: %s: encode what was before: %w", e.Action, err)
 	}
 	after, err := encoded(e.After)
 	if err != nil {
-		return store.Change{}, fmt.Errorf("audit: %s: encode what is after: %w", e.Action, err)
+		return Pending{}, fmt.Errorf("audit: %s: encode what is after: %w", e.Action, err)
 	}
-	id, err := randid.New(l.rand)
+	now := store.Time(l.now())
+	id, err := newID(now, l.rand)
 	if err != nil {
-		return store.Change{}, fmt.Errorf("audit: new id: %w", err)
+		return Pending{}, fmt.Errorf("audit: new id: %w", err)
 	}
-	event := Event{
+	event := &Event{
 		ID:      id,
-		Time:    store.Time(l.now()),
+		Time:    now,
 		Actor:   actor.cleaned(),
 		Action:  clean(e.Action),
 		Subject: e.Subject.cleaned(),
@@ -93,10 +102,10 @@ func (l *Log) Change(ctx context.Context, e Entry) (store.Change, error) {
 	}
 	record, err := event.record()
 	if err != nil {
-		return store.Change{}, err
+		return Pending{}, err
 	}
-	if l.retention > 0 {
-		record.Expires = store.Time(event.Time.Add(l.retention))
+	if l.retention.Events > 0 {
+		record.Expires = store.Time(now.Add(l.retention.Events))
 	}
-	return store.Append(record), nil
+	return Pending{Change: store.Append(record), event: event, logger: l.logger}, nil
 }

@@ -45,9 +45,9 @@ func newLog(t *testing.T, cfg audit.Config) (*audit.Log, store.Store) {
 // write makes an event of e and saves it.
 func write(t *testing.T, log *audit.Log, s store.Store, actor audit.Actor, e audit.Entry) {
 	t.Helper()
-	change, err := log.Change(audit.WithActor(t.Context(), actor), e)
+	event, err := log.Change(audit.WithActor(t.Context(), actor), e)
 	require.NoError(t, err)
-	_, err = s.Apply(t.Context(), change)
+	_, err = s.Apply(t.Context(), event.Change)
 	require.NoError(t, err)
 }
 
@@ -63,15 +63,32 @@ func only(t *testing.T, log *audit.Log) audit.Event {
 func TestNewLogRefuses(t *testing.T) {
 	_, err := audit.NewLog(audit.Config{})
 	require.ErrorContains(t, err, "Config.Store is missing")
-	_, err = audit.NewLog(audit.Config{Store: memstore.New(), Retention: -1})
-	require.ErrorContains(t, err, "Config.Retention is -1ns")
+	_, err = audit.NewLog(audit.Config{Store: memstore.New(), Retention: audit.Retention{Events: -1}})
+	require.ErrorContains(t, err, "Config.Retention.Events is -1ns, want zero (for ever) or more")
+	_, err = audit.NewLog(audit.Config{Store: memstore.New(), Retention: audit.Retention{Denials: -1}})
+	require.ErrorContains(t, err, "Config.Retention.Denials is -1ns, want zero (for 720h0m0s) or more")
+}
+
+func TestALogSaysWhatIsKeptForHowLong(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		given, want audit.Retention
+	}{
+		{"by default", audit.Retention{}, audit.Retention{Denials: audit.DefaultDenials}},
+		{"as chosen", audit.Retention{Events: 2, Denials: 1}, audit.Retention{Events: 2, Denials: 1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log, _ := newLog(t, audit.Config{Retention: c.given})
+			require.Equal(t, c.want, log.Retention())
+		})
+	}
 }
 
 func TestEventIsWrittenWithItsChange(t *testing.T) {
 	berlin := time.FixedZone("", 3600)
 	log, s := newLog(t, audit.Config{
 		Now:  func() time.Time { return noon.Add(1234567).In(berlin) },
-		Rand: bytes.NewReader(make([]byte, 16)),
+		Rand: bytes.NewReader(make([]byte, 10)),
 	})
 	event, err := log.Change(audit.WithActor(t.Context(), ada), audit.Entry{
 		Action:  "client.edit",
@@ -80,13 +97,13 @@ func TestEventIsWrittenWithItsChange(t *testing.T) {
 		After:   map[string]string{"name": "b"},
 	})
 	require.NoError(t, err)
-	revision, err := s.Apply(t.Context(), store.Put(store.Record{Kind: "client", ID: "c-1"}), event)
+	revision, err := s.Apply(t.Context(), store.Put(store.Record{Kind: "client", ID: "c-1"}), event.Change)
 	require.NoError(t, err)
 	require.Positive(t, revision)
 
 	got := only(t, log)
 	require.Equal(t, audit.Event{
-		ID:      strings.Repeat("0", 26),
+		ID:      "06ebhe0u040000000000000000",
 		Time:    noon.Add(1234 * time.Microsecond),
 		Actor:   ada,
 		Action:  "client.edit",
@@ -98,7 +115,7 @@ func TestEventIsWrittenWithItsChange(t *testing.T) {
 	encoded, err := json.Marshal(got)
 	require.NoError(t, err)
 	require.JSONEq(t, `{
-		"id":"00000000000000000000000000","time":"2026-03-04T12:00:00.001234Z",
+		"id":"06ebhe0u040000000000000000","time":"2026-03-04T12:00:00.001234Z",
 		"actor":{"kind":"person","id":"u-1","name":"Ada","address":"192.0.2.7","request":"r-1"},
 		"action":"client.edit","subject":{"kind":"client","id":"c-1","name":"Nightly report"},
 		"before":{"name":"a"},"after":{"name":"b"}}`, string(encoded))
@@ -108,7 +125,7 @@ func TestNoEventWithoutItsChange(t *testing.T) {
 	log, s := newLog(t, audit.Config{})
 	event, err := log.Change(audit.WithActor(t.Context(), ada), audit.Entry{Action: "client.delete", Subject: subject})
 	require.NoError(t, err)
-	_, err = s.Apply(t.Context(), store.Delete("client", "c-1", 7), event)
+	_, err = s.Apply(t.Context(), store.Delete("client", "c-1", 7), event.Change)
 	require.ErrorIs(t, err, store.ErrNotFound)
 	page, err := log.List(t.Context(), audit.Filter{})
 	require.NoError(t, err)
@@ -155,7 +172,7 @@ func TestRetention(t *testing.T) {
 		{"parts of a microsecond do not count", time.Hour + 999, noon.Add(time.Hour + time.Microsecond), 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			log, s := newLog(t, audit.Config{Retention: c.retention})
+			log, s := newLog(t, audit.Config{Retention: audit.Retention{Events: c.retention}})
 			write(t, log, s, ada, audit.Entry{Action: "client.add", Subject: subject})
 			_, err := s.Sweep(t.Context(), c.swept, 0)
 			require.NoError(t, err)
@@ -240,9 +257,9 @@ func TestEventsOfManyGoroutinesHaveIDsOfTheirOwn(t *testing.T) {
 	failed := make(chan error, 64)
 	for range 64 {
 		wg.Go(func() {
-			change, err := log.Change(ctx, audit.Entry{Action: "client.add", Subject: subject})
+			event, err := log.Change(ctx, audit.Entry{Action: "client.add", Subject: subject})
 			if err == nil {
-				_, err = s.Apply(ctx, change)
+				_, err = s.Apply(ctx, event.Change)
 			}
 			failed <- err
 		})
@@ -261,10 +278,10 @@ func FuzzChange(f *testing.F) {
 	f.Add("person", "u-1", "Ada", "client.add", "client", []byte(`{"a":1}`))
 	f.Add("p\x00", "\xff", strings.Repeat("\ufdfa", 600), "a\nb", strings.Repeat("\x00", 2000), []byte(`"`+strings.Repeat("<", 300000)+`"`))
 	f.Fuzz(func(t *testing.T, kind, id, name, action, subjectKind string, value []byte) {
-		log, err := audit.NewLog(audit.Config{Store: memstore.New(), Retention: time.Hour})
+		log, err := audit.NewLog(audit.Config{Store: memstore.New(), Retention: audit.Retention{Events: time.Hour}})
 		require.NoError(t, err)
 		ctx := audit.WithActor(context.Background(), audit.Actor{Kind: kind, ID: id, Name: name, Address: name, Request: id})
-		change, err := log.Change(ctx, audit.Entry{
+		pending, err := log.Change(ctx, audit.Entry{
 			Action:  action,
 			Subject: audit.Subject{Kind: subjectKind, ID: id, Name: name},
 			Before:  string(value), After: value,
@@ -274,9 +291,9 @@ func FuzzChange(f *testing.F) {
 			return
 		}
 		require.NoError(t, err)
-		require.NoError(t, store.Check(change), "no string makes a change fail")
+		require.NoError(t, store.Check(pending.Change), "no string makes a change fail")
 		var event audit.Event
-		require.NoError(t, json.Unmarshal(change.Record.Data, &event))
+		require.NoError(t, json.Unmarshal(pending.Change.Record.Data, &event))
 		require.True(t, utf8.ValidString(event.Actor.Name))
 	})
 }
@@ -309,7 +326,7 @@ func BenchmarkChange(b *testing.B) {
 func ExampleLog() {
 	s := memstore.New()
 	defer s.Close()
-	log, err := audit.NewLog(audit.Config{Store: s, Retention: 365 * 24 * time.Hour})
+	log, err := audit.NewLog(audit.Config{Store: s, Retention: audit.Retention{Events: 365 * 24 * time.Hour}})
 	if err != nil {
 		panic(err)
 	}
@@ -326,9 +343,10 @@ func ExampleLog() {
 	if err != nil {
 		panic(err)
 	}
-	if _, err := s.Apply(ctx, store.Put(store.Record{Kind: "printer", ID: "p-1"}), event); err != nil {
+	if _, err := s.Apply(ctx, store.Put(store.Record{Kind: "printer", ID: "p-1"}), event.Change); err != nil {
 		panic(err)
 	}
+	event.Done(ctx)
 
 	page, err := log.List(ctx, audit.Filter{SubjectKind: "printer", Text: "second"})
 	if err != nil {

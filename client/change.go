@@ -91,12 +91,13 @@ func (r *Registry) save(ctx context.Context, action string, old, c *Client) erro
 	if err != nil {
 		return err
 	}
-	revision, err := r.store.Apply(ctx, append(changes, event)...)
+	revision, err := r.store.Apply(ctx, append(changes, event.Change)...)
 	// Also after an error: the outcome may be unknown.
 	r.table.Forget(some.ID)
 	if err != nil {
 		return applyError(old, some, len(changes), err)
 	}
+	event.Done(ctx)
 	if c != nil {
 		c.Version = revision
 	}

@@ -45,7 +45,7 @@ func TestNewRegistryWantsWhatItNeeds(t *testing.T) {
 
 func TestEventsGoToTheLogOfTheConfig(t *testing.T) {
 	f := newFixture(t)
-	log, err := audit.NewLog(audit.Config{Store: f.store, Now: f.clock.now, Retention: day})
+	log, err := audit.NewLog(audit.Config{Store: f.store, Now: f.clock.now, Retention: audit.Retention{Events: day}})
 	require.NoError(t, err)
 	r := f.another(t, client.Config{Audit: log})
 	c, err := r.Add(f.ctx, client.Spec{Name: "nightly"})

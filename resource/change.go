@@ -67,7 +67,7 @@ func (c *Catalog) try(ctx context.Context, plan func(*state) ([]write, error)) (
 	if err != nil || len(writes) == 0 {
 		return false, err
 	}
-	changes, err := c.changes(ctx, st, writes)
+	changes, events, err := c.changes(ctx, st, writes)
 	if err != nil {
 		return false, err
 	}
@@ -76,6 +76,9 @@ func (c *Catalog) try(ctx context.Context, plan func(*state) ([]write, error)) (
 	if err != nil {
 		var failed *store.ChangeError
 		return errors.As(err, &failed), fmt.Errorf("resource: save: %w", err)
+	}
+	for _, event := range events {
+		event.Done(ctx)
 	}
 	for _, w := range writes {
 		if w.after != nil {
@@ -86,14 +89,15 @@ func (c *Catalog) try(ctx context.Context, plan func(*state) ([]write, error)) (
 	return false, nil
 }
 
-// changes returns the changes that make the writes, and their events behind them.
-func (c *Catalog) changes(ctx context.Context, st *state, writes []write) ([]store.Change, error) {
+// changes returns the changes that make the writes, with their events behind them,
+// and the events.
+func (c *Catalog) changes(ctx context.Context, st *state, writes []write) ([]store.Change, []audit.Pending, error) {
 	if err := st.permit(writes); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ordered, err := order(writes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	changes := make([]store.Change, 0, 2*len(writes))
 	for _, w := range ordered {
@@ -103,21 +107,23 @@ func (c *Catalog) changes(ctx context.Context, st *state, writes []write) ([]sto
 		}
 		record, err := w.after.record()
 		if err != nil {
-			return nil, within(w.prefix, err)
+			return nil, nil, within(w.prefix, err)
 		}
 		changes = append(changes, store.Put(record))
 	}
+	events := make([]audit.Pending, 0, len(writes))
 	for _, w := range ordered {
 		event, err := c.event(ctx, w)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		changes = append(changes, event)
+		changes = append(changes, event.Change)
+		events = append(events, event)
 	}
-	return changes, nil
+	return changes, events, nil
 }
 
-func (c *Catalog) event(ctx context.Context, w *write) (store.Change, error) {
+func (c *Catalog) event(ctx context.Context, w *write) (audit.Pending, error) {
 	entry := audit.Entry{
 		Action:  w.action,
 		Subject: audit.Subject{Kind: string(Kind), ID: w.server().ID, Name: w.server().Name},

@@ -66,7 +66,7 @@ func TestAdd(t *testing.T) {
 	})
 	t.Run("uses the log that it was given", func(t *testing.T) {
 		s := memstore.New()
-		log, err := audit.NewLog(audit.Config{Store: s, Retention: time.Hour, Now: func() time.Time { return noon }})
+		log, err := audit.NewLog(audit.Config{Store: s, Retention: audit.Retention{Events: time.Hour}, Now: func() time.Time { return noon }})
 		require.NoError(t, err)
 		catalog, _ := newCatalog(t, resource.Config{Store: s, Audit: log})
 		add(t, catalog, orders())

@@ -44,7 +44,7 @@ func (i *Issuer) authenticateByAssertion(ctx context.Context, req *Request, now 
 	case err != nil:
 		return fail(i.storeError(ctx, "reading the client", err))
 	case c.Disabled:
-		return fail(unauthenticated(ReasonDisabled))
+		return fail(found{client: c}.about(unauthenticated(ReasonDisabled)))
 	}
 	profile, err := i.profile(ctx, assertion)
 	if err != nil {
@@ -52,12 +52,13 @@ func (i *Issuer) authenticateByAssertion(ctx context.Context, req *Request, now 
 	}
 	verified, err := i.verifyAssertion(ctx, c, assertion, profile, now)
 	if err != nil {
-		return fail(err)
+		return fail(found{client: c}.about(err))
 	}
+	proof := credentials.Proof{Method: c.Method, ID: verified.Key.Thumbprint(), ExpiresAt: verified.Key.NotAfter()}
 	if err := i.spend(ctx, verified); err != nil {
-		return fail(err)
+		return fail(ofProof(c, proof).about(err))
 	}
-	return c, credentials.Proof{Method: c.Method, ID: verified.Key.Thumbprint(), ExpiresAt: verified.Key.NotAfter()}, nil
+	return c, proof, nil
 }
 
 // profile returns what the assertion must look like. In the compatible profile

@@ -438,6 +438,11 @@ func TestKeysThatCanNotBeHadTellNothing(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, got.Code)
 	require.Equal(t, token.ReasonJWKSUnavailable, a.lastReason())
 	require.Equal(t, a.post(known{"unknown", "x"}.form()).Body.String(), got.Body.String())
+	kept := a.denials(c.ID)
+	require.Len(t, kept, 1)
+	require.Equal(t, credentials.MethodJWKS, kept[0].Method)
+	require.Equal(t, token.ReasonJWKSUnavailable, kept[0].Reason)
+	require.Contains(t, kept[0].Detail, "status 502")
 }
 
 func TestAssertionsAreNeverShownByChance(t *testing.T) {

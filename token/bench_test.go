@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -123,3 +124,45 @@ type discard struct {
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
+
+// BenchmarkRefusal is how long the answer to a wrong secret takes: that of a client
+// that exists must not be told from that of one that does not. What is kept of it
+// is written beside it, once an hour; the third is how long it takes then.
+func BenchmarkRefusal(b *testing.B) {
+	a := newAuthority(b, func(c *token.Config) { c.Logger = slog.New(slog.DiscardHandler) })
+	c, other := a.add("report"), a.add("other")
+	for _, bb := range []struct {
+		name  string
+		as    known
+		hours bool
+	}{
+		{"an unknown client", known{"unknown", other.secret}, false},
+		{"a wrong secret", known{c.id, other.secret}, false},
+		{"an unknown client, the first in its hour", known{"unknown", other.secret}, true},
+		{"a wrong secret, the first in its hour", known{c.id, other.secret}, true},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			body := []byte(bb.as.form().Encode())
+			w := &discard{header: http.Header{}}
+			r := httptest.NewRequest(http.MethodPost, issuerURL+"/oauth2/v1/token", nil)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			reader := &rewound{}
+			r.Body = reader
+			b.ReportAllocs()
+			for b.Loop() {
+				if bb.hours {
+					b.StopTimer()
+					_, err := a.issuer.Denials(b.Context(), token.DenialFilter{Limit: 1}) // waits for the one before
+					require.NoError(b, err)
+					a.clock.advance(time.Hour)
+					b.StartTimer()
+				}
+				reader.b = body
+				a.issuer.ServeHTTP(w, r)
+				if w.status != http.StatusUnauthorized {
+					b.Fatal(w.status)
+				}
+			}
+		})
+	}
+}

@@ -16,6 +16,10 @@
 // Access tokens are JWTs of RFC 9068; package token/verifier checks them, in any
 // process. A program that wants a word in what is issued sets Config.OnIssue.
 //
+// Why a client was refused, which the caller is never told, [Issuer.Denials] tells
+// its administrator; [Issuer.Close], at the end of the program, writes the last of
+// that.
+//
 // Read [Config] first, then [Issuance] and [Error]. An Issuer serves one tenant;
 // several in one process are told apart by host or by the path of their issuer
 // identifiers.

@@ -35,6 +35,8 @@ type Error struct {
 	Reason string
 	// Err is for the log only: what lies behind, if anything.
 	Err error
+
+	found found // for Denial
 }
 
 // Reasons of refusals in the log, in the attribute "reason". Those for which an

@@ -83,6 +83,27 @@ func ExampleIssuer_Issue() {
 	// Output: true [orders.read]
 }
 
+// A caller complains that it gets no token: why?
+func ExampleIssuer_Denials() {
+	ctx := context.Background()
+	registry, id, secret := exampleAuthority()
+	issuer := must(token.NewIssuer(ctx, token.Config{
+		Issuer: "https://auth.example.com", Clients: registry, EphemeralKeys: true,
+		Logger: slog.New(slog.DiscardHandler),
+	}))
+	defer issuer.Close(ctx)
+	_, _ = issuer.Issue(ctx, token.Request{ClientID: id, ClientSecret: secret, Audience: "https://order.example.com"})
+	_, _ = issuer.Issue(ctx, token.Request{ClientID: id, ClientSecret: secret + " "})
+
+	page := must(issuer.Denials(ctx, token.DenialFilter{ClientID: id}))
+	for _, d := range page.Denials {
+		fmt.Println(d.Reason, d.Audience, d.Secret.State)
+	}
+	// Output:
+	// mistyped_secret  malformed
+	// unknown_target https://order.example.com valid
+}
+
 // OnIssue has the last word: here it adds a claim, and refuses at night.
 func ExampleConfig_onIssue() {
 	registry, id, secret := exampleAuthority()

@@ -50,9 +50,21 @@ func (c *clock) advance(d time.Duration) { c.ns.Add(int64(d)) }
 // fragile is a store that can be taken away.
 type fragile struct {
 	store.Store
-	away atomic.Bool
-	gets atomic.Int64
-	puts atomic.Int64
+	away    atomic.Bool
+	gets    atomic.Int64
+	puts    atomic.Int64 // Applies, apart from
+	denials atomic.Int64 // those of denials
+	// onDenial, if set, is asked before a denial is written.
+	onDenial atomic.Pointer[func(context.Context) error]
+}
+
+// setOnDenial sets or, with nil, removes what is asked before a denial is written.
+func (f *fragile) setOnDenial(ask func(context.Context) error) {
+	if ask == nil {
+		f.onDenial.Store(nil)
+		return
+	}
+	f.onDenial.Store(&ask)
 }
 
 func (f *fragile) err() error {
@@ -81,7 +93,16 @@ func (f *fragile) Apply(ctx context.Context, changes ...store.Change) (store.Rev
 	if err := f.err(); err != nil {
 		return 0, err
 	}
-	f.puts.Add(1)
+	if changes[0].Record.Kind == token.KindDenial {
+		f.denials.Add(1)
+		if ask := f.onDenial.Load(); ask != nil {
+			if err := (*ask)(ctx); err != nil {
+				return 0, err
+			}
+		}
+	} else {
+		f.puts.Add(1)
+	}
 	return f.Store.Apply(ctx, changes...)
 }
 
@@ -254,11 +275,15 @@ func (a *authority) do(r *http.Request) answer {
 	for _, c := range got.Description {
 		require.True(a.t, c >= ' ' && c <= '~' && c != '"' && c != '\\', "%q", got.Description)
 	}
+	id := w.Header().Get("X-Request-Id")
 	if w.Code == http.StatusOK {
+		require.Empty(a.t, id)
 		require.NotEmpty(a.t, got.AccessToken)
 		require.Equal(a.t, "Bearer", got.TokenType)
 		require.Empty(a.t, got.Error)
 	} else {
+		require.NotEmpty(a.t, id)
+		require.Contains(a.t, a.log.String(), `"request_id":"`+id+`"`)
 		require.NotEmpty(a.t, got.Error)
 		require.Empty(a.t, got.AccessToken)
 	}

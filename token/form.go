@@ -19,28 +19,25 @@ const (
 	maxParams = 200      // of a token request
 )
 
-// readRequest reads a token request. The error is an *Error, or that of the
-// body.
-func readRequest(w http.ResponseWriter, r *http.Request) (*Request, error) {
+// readRequest reads a token request into req. The error is an *Error, and what
+// could be read is in req then too.
+func readRequest(w http.ResponseWriter, r *http.Request, req *Request) error {
 	if err := checkQuery(r.URL); err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkContentType(r.Header); err != nil {
-		return nil, err
+		return err
 	}
 	f, err := readForm(w, r)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	req.GrantType, req.ClientID, req.ClientSecret = f.grantType, f.clientID, f.clientSecret
+	req.Audience, req.Resources, req.Scope = f.audience, f.resources, f.scope
 	if f.grantType == "" {
-		return nil, refuse(CodeInvalidRequest, ReasonGrantType, "The grant_type is missing.")
+		return refuse(CodeInvalidRequest, ReasonGrantType, "The grant_type is missing.")
 	}
-	req := &Request{
-		GrantType: f.grantType, ClientID: f.clientID, ClientSecret: f.clientSecret,
-		Audience: f.audience, Resources: f.resources, Scope: f.scope,
-		RemoteAddr: remoteAddr(r),
-	}
-	return req, authorize(req, r.Header, &f)
+	return authorize(req, r.Header, &f)
 }
 
 // checkQuery refuses what would put a credential into logs on the way.

@@ -1,12 +1,16 @@
 package token_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/clientele-go/clientele/token"
 )
@@ -127,6 +131,49 @@ func FuzzSealingKey(f *testing.F) {
 		again, err := token.ParseSealingKey(k.Reveal())
 		if err != nil || again.ID() != k.ID() {
 			t.Errorf("%q does not come back", s)
+		}
+	})
+}
+
+// FuzzDenial has whatever a stranger may write kept, which must never fail, hold
+// more than it may, or show a control character.
+func FuzzDenial(f *testing.F) {
+	a := newAuthority(f)
+	s := a.addSigner("signer")
+	f.Add(`{"alg":"ES256","typ":"JWT","kid":"k"}`, `{"iss":"a","sub":"b","aud":["c","d"],"iat":1,"nbf":2,"exp":3}`, "orders.read", ordersAud, "192.0.2.7:1")
+	f.Add(`{"alg":"none"}`, `{"aud":7,"exp":1e400,"iat":-1e11,"nbf":"x"}`, "\x00\xff", "€", "")
+	f.Add("", `{"iat":253402300799,"sub":"\ud800"}`, "", "", "[::1]:2")
+	f.Fuzz(func(t *testing.T, header, claims, scope, audience, address string) {
+		a.clock.advance(time.Hour)
+		encode := base64.RawURLEncoding.EncodeToString
+		form := assertionForm(encode([]byte(header)) + "." + encode([]byte(claims)) + ".AA")
+		form.Set("client_id", s.id)
+		form.Set("scope", scope)
+		form.Set("audience", audience)
+		r := post(form.Encode())
+		r.RemoteAddr = address
+		w := httptest.NewRecorder()
+		a.issuer.ServeHTTP(w, r)
+		if w.Code == http.StatusRequestEntityTooLarge {
+			return
+		}
+		page, err := a.issuer.Denials(t.Context(), token.DenialFilter{From: a.clock.Now()})
+		if err != nil || len(page.Denials) != 1 {
+			t.Fatalf("%d denials, %v; %s", len(page.Denials), err, a.log)
+		}
+		d := page.Denials[0]
+		if d.RequestID != w.Header().Get("X-Request-Id") || d.Assertion == nil {
+			t.Errorf("%+v", d)
+		}
+		texts := append([]string{d.Detail, d.Address, d.Audience, d.Scope, d.Assertion.Algorithm, d.Assertion.Type,
+			d.Assertion.KeyID, d.Assertion.Issuer, d.Assertion.Subject}, d.Assertion.Audiences...)
+		for _, text := range append(texts, d.Assertion.WantedAudiences...) {
+			if len(text) > token.MaxDenialText || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+				t.Errorf("%q", text)
+			}
+		}
+		if _, err := a.store.Sweep(t.Context(), a.clock.Now().AddDate(1, 0, 0), 0); err != nil {
+			t.Error(err)
 		}
 	})
 }

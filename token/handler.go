@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -87,28 +86,34 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
+	req := &Request{RemoteAddr: remoteAddr(r), RequestID: i.givenID(r)}
+	token, err := i.answer(ctx, w, r, req)
+	if err != nil {
+		if req.RequestID == "" {
+			req.RequestID = i.newRequestID()
+		}
+		i.refused(ctx, req, err)
+		w.Header().Set("X-Request-Id", req.RequestID)
+		writeError(w, err)
+		return
+	}
+	i.issued(ctx, req, token)
+	writeToken(w, token)
+}
+
+// answer reads a token request into req and issues the token.
+func (i *Issuer) answer(ctx context.Context, w http.ResponseWriter, r *http.Request, req *Request) (*Token, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		err := &Error{
+		return nil, &Error{
 			Code: CodeInvalidRequest, Reason: ReasonMethod, Status: http.StatusMethodNotAllowed,
 			Description: "The method must be POST.",
 		}
-		i.log(ctx, "", remoteAddr(r), nil, err)
-		writeError(w, err)
-		return
 	}
-	req, err := readRequest(w, r)
-	if err != nil {
-		i.log(ctx, "", remoteAddr(r), nil, err)
-		writeError(w, err)
-		return
+	if err := readRequest(w, r, req); err != nil {
+		return nil, err
 	}
-	token, err := i.Issue(ctx, *req)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	writeToken(w, token)
+	return i.issue(ctx, req)
 }
 
 // writeToken answers with RFC 6749 §5.1.
@@ -226,46 +231,4 @@ func matches(header, etag string) bool {
 		}
 	}
 	return false
-}
-
-// log writes what became of a token request.
-func (i *Issuer) log(ctx context.Context, clientID, address string, token *Token, err error) {
-	if err == nil {
-		if !i.logger.Enabled(ctx, slog.LevelDebug) {
-			return
-		}
-		i.logger.LogAttrs(ctx, slog.LevelDebug, "token issued",
-			slog.String("client_id", token.ClientID), slog.String("address", address),
-			slog.String("jti", token.ID), slog.String("audience", token.Audience),
-			slog.String("scope", strings.Join(token.Scopes, " ")), slog.String("credential", token.Credential.ID),
-			slog.Time("expires_at", token.ExpiresAt))
-		return
-	}
-	level, message := slog.LevelInfo, "token refused"
-	var refusal *Error
-	if !errors.As(err, &refusal) {
-		refusal = &Error{Reason: "caller_left", Err: err}
-	}
-	if refusal.status() >= 500 {
-		level, message = slog.LevelError, "token request failed"
-	}
-	if !i.logger.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.String("client_id", shorten(clientID)), slog.String("address", address),
-		slog.String("error", refusal.Code), slog.String("reason", refusal.Reason),
-	}
-	if refusal.Err != nil {
-		attrs = append(attrs, slog.Any("cause", refusal.Err))
-	}
-	i.logger.LogAttrs(ctx, level, message, attrs...)
-}
-
-// shorten bounds what a stranger can write into the log.
-func shorten(clientID string) string {
-	if len(clientID) > 64 {
-		clientID = clientID[:64] + "…"
-	}
-	return strings.ToValidUTF8(clientID, "\uFFFD")
 }

@@ -38,6 +38,10 @@ type Request struct {
 	Scope string
 	// RemoteAddr is where the request came from, for the log.
 	RemoteAddr string
+	// RequestID is the id of the request, for the log and for Denial. The
+	// token endpoint gives it one (see Config.RequestID); of another caller
+	// it may be empty.
+	RequestID string
 }
 
 // Format implements fmt.Formatter: no verb shows the secret or the assertion.
@@ -103,8 +107,12 @@ func (t Token) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 // any other error is that of ctx. It logs like the endpoint.
 func (i *Issuer) Issue(ctx context.Context, req Request) (*Token, error) {
 	token, err := i.issue(ctx, &req) // which may find the client id
-	i.log(ctx, req.ClientID, req.RemoteAddr, token, err)
-	return token, err
+	if err != nil {
+		i.refused(ctx, &req, err)
+		return nil, err
+	}
+	i.issued(ctx, &req, token)
+	return token, nil
 }
 
 func (i *Issuer) issue(ctx context.Context, req *Request) (*Token, error) {
@@ -118,11 +126,11 @@ func (i *Issuer) issue(ctx context.Context, req *Request) (*Token, error) {
 	}
 	issuance, err := i.decide(ctx, c, proof, req)
 	if err != nil {
-		return nil, err
+		return nil, ofProof(c, proof).about(err)
 	}
 	issuance.now, issuance.issuedAt = now, time.Unix(now.Unix(), 0)
 	if err := i.ask(ctx, issuance); err != nil {
-		return nil, err
+		return nil, ofProof(c, proof).about(err)
 	}
 	return i.sign(ctx, issuance)
 }
@@ -151,22 +159,25 @@ func (i *Issuer) authenticate(ctx context.Context, req *Request, now time.Time) 
 		return fail(i.storeError(ctx, "reading the client", err))
 	}
 	secret, known, valid := c.CheckSecret(req.ClientSecret, now)
+	reason := ""
 	switch {
 	case c == nobody:
 		return fail(unauthenticated(ReasonUnknownClient))
 	case c.Method != credentials.MethodSecret:
-		return fail(unauthenticated(ReasonMethodMismatch))
+		reason = ReasonMethodMismatch
 	case !known:
+		reason = ReasonWrongSecret
 		if _, err := credentials.ParseSecret(req.ClientSecret); err != nil {
-			return fail(unauthenticated(ReasonMistypedSecret))
+			reason = ReasonMistypedSecret
 		}
-		return fail(unauthenticated(ReasonWrongSecret))
 	case !valid:
-		return fail(unauthenticated(ReasonExpiredSecret))
+		reason = ReasonExpiredSecret
 	case c.Disabled:
-		return fail(unauthenticated(ReasonDisabled))
+		reason = ReasonDisabled
+	default:
+		return c, credentials.Proof{Method: credentials.MethodSecret, ID: secret.ID, ExpiresAt: secret.ExpiresAt}, nil
 	}
-	return c, credentials.Proof{Method: credentials.MethodSecret, ID: secret.ID, ExpiresAt: secret.ExpiresAt}, nil
+	return fail(ofSecret(c, secret, known, valid).about(unauthenticated(reason)))
 }
 
 // decide is the one place that says what an authenticated client may have now.
@@ -256,6 +267,7 @@ func (i *Issuer) ask(ctx context.Context, issuance *Issuance) error {
 			if refusal.Reason == "" {
 				refusal.Reason = ReasonRefusedByHook
 			}
+			refusal.found = found{byHook: true}
 			return &refusal
 		}
 		if ctx.Err() != nil {

@@ -9,15 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/internal/jws"
+	"github.com/clientele-go/clientele/internal/weburl"
 	"github.com/clientele-go/clientele/token/verifier"
 )
 
@@ -25,9 +24,10 @@ import (
 // SealingKeys, Signer and EphemeralKeys.
 type Config struct {
 	// Issuer is the issuer identifier (RFC 8414 §2): an https URL without
-	// query, fragment and trailing slash, or an http URL of a loopback
-	// address. It is the iss of every token and the beginning of every URL
-	// in the metadata; no header of a request ever takes part in them.
+	// user information, query, fragment and trailing slash and with a plain
+	// path, or such an http URL of a loopback address. It is the iss of
+	// every token and the beginning of every URL in the metadata; no header
+	// of a request ever takes part in them.
 	Issuer string
 	// Clients are the API clients and, through it, the resource servers. Its
 	// store keeps what the Issuer has to keep, too.
@@ -91,6 +91,13 @@ type Config struct {
 	// Logger gets what is issued (Debug), what is refused (Info) and what
 	// fails (Error). Nil means slog.Default(). See Issuer for the attributes.
 	Logger *slog.Logger
+	// RequestID, if set, returns the id of a token request: one that the
+	// program gave it, in a middleware perhaps, or a header of a proxy that is
+	// trusted. It has 1 to 128 characters of visible ASCII without quotes,
+	// backslash, '<' and '>'; in the place of any other stands a random one,
+	// as without RequestID. The id is in the log record and, if the request
+	// is refused, in the header X-Request-Id of the answer and in its Denial.
+	RequestID func(r *http.Request) string
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
 	// Rand makes keys and ids; nil means crypto/rand.Reader.
@@ -106,11 +113,12 @@ type Paths struct {
 
 // An Issuer authenticates API clients and issues their access tokens. It is an
 // http.Handler that routes full paths, and may be called concurrently. It keeps
-// no goroutine and has nothing to close.
+// no goroutine but while it writes what Denials lists; Close ends that.
 //
 // Its log records have the message "token issued", "token refused" or "token
-// request failed" and the attributes client_id, address, and either jti,
-// audience, scope, credential and expires_at or error, reason and cause.
+// request failed" and the attributes client_id, address, request_id (always with
+// a refusal of the token endpoint), and either jti, audience, scope, credential
+// and expires_at or error, reason and cause.
 type Issuer struct {
 	issuer       string
 	clients      *client.Registry
@@ -125,9 +133,11 @@ type Issuer struct {
 	spendWithoutID bool
 	tokenEndpoint  string
 
-	logger *slog.Logger
-	now    func() time.Time
-	rand   io.Reader
+	denials   *denials
+	requestID func(*http.Request) string
+	logger    *slog.Logger
+	now       func() time.Time
+	rand      io.Reader
 
 	claimsHead []byte // {"iss":"…"
 	routes     map[string]http.HandlerFunc
@@ -177,6 +187,8 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 		compatible:     cfg.CompatibleAssertions,
 		spendWithoutID: cfg.SpendWithoutID,
 
+		denials:    newDenials(&cfg),
+		requestID:  cfg.RequestID,
 		logger:     cfg.Logger,
 		now:        cfg.Now,
 		rand:       cfg.Rand,
@@ -191,35 +203,27 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 	return i, nil
 }
 
-// parseIssuer checks an issuer identifier.
-func parseIssuer(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	switch {
-	case s == "":
+// parseIssuer checks Config.Issuer.
+func parseIssuer(issuer string) (*url.URL, error) {
+	if issuer == "" {
 		return nil, errors.New("token: Config needs an Issuer, such as https://auth.example.com")
-	case err != nil:
-		return nil, errors.New("token: Config.Issuer is not a URL")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Opaque != "":
-		return nil, fmt.Errorf("token: Config.Issuer is %q, want an https URL with a host", u.Redacted())
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return nil, fmt.Errorf("token: Config.Issuer is %q: http is for loopback addresses only", u.Redacted())
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(s, "#"):
-		return nil, errors.New("token: Config.Issuer has a user, a query or a fragment")
-	case strings.HasSuffix(u.Path, "/"):
-		return nil, fmt.Errorf("token: Config.Issuer is %q, want it without a slash at the end", s)
-	case u.EscapedPath() != u.Path || strings.Contains(u.Path, "//") || strings.Contains(u.Path, "/."):
-		return nil, fmt.Errorf("token: Config.Issuer is %q, want a plain path", s)
+	}
+	u, err := weburl.ParseOwnIssuer(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("token: Config.Issuer: %w", err)
 	}
 	return u, nil
 }
 
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
-}
+// Close writes what is still to be written of refused requests, and returns when
+// that is done, or with the error of ctx. An Issuer that is closed goes on
+// answering as before; what it refuses is only logged then. Closing it again does
+// no harm.
+func (i *Issuer) Close(ctx context.Context) error { return i.denials.close(ctx) }
+
+// TokenEndpoint returns the URL of the token endpoint: the issuer identifier and
+// Config.Paths.Token.
+func (i *Issuer) TokenEndpoint() string { return i.tokenEndpoint }
 
 // Verifier returns a Verifier of this Issuer's tokens for a resource server in
 // the same process, which needs no HTTP and has the keys of a second ago at the latest.

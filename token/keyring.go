@@ -215,6 +215,7 @@ func (k *keyring) apply(ctx context.Context, changes ...keyChange) error {
 		ctx = audit.WithActor(ctx, audit.Program("token.Issuer"))
 	}
 	var all []store.Change
+	var events []audit.Pending
 	for _, c := range changes {
 		entry := audit.Entry{Action: c.action, Subject: audit.Subject{Kind: string(KindSigningKey), ID: c.change.Record.ID}}
 		if c.before != nil {
@@ -227,12 +228,16 @@ func (k *keyring) apply(ctx context.Context, changes ...keyChange) error {
 		if err != nil {
 			return err
 		}
-		all = append(all, c.change, event)
+		all = append(all, c.change, event.Change)
+		events = append(events, event)
 	}
 	_, err := k.store.Apply(ctx, all...)
 	k.kept.Drop() // also after an error: the outcome may be unknown
 	if err != nil {
 		return fmt.Errorf("saving signing keys: %w", err)
+	}
+	for _, event := range events {
+		event.Done(ctx)
 	}
 	return nil
 }

@@ -292,6 +292,7 @@ func TestEveryFailedAuthenticationLooksTheSame(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.post(enabled.form()).Code)
 
 	var first answer
+	ids := map[string]bool{}
 	for n, tt := range []struct {
 		name, reason string
 		as           known
@@ -304,9 +305,19 @@ func TestEveryFailedAuthenticationLooksTheSame(t *testing.T) {
 		{"expired secret", token.ReasonExpiredSecret, expired},
 		{"replaced secret", token.ReasonWrongSecret, known{replaced.id, second.Reveal()}},
 		{"deleted secret", token.ReasonWrongSecret, withdrawn},
+		{"unknown client again", token.ReasonUnknownClient, known{"unknown", enabled.secret}},
+		{"expired secret again, which is not kept anew", token.ReasonExpiredSecret, expired},
+		{"a secret for a client with keys", token.ReasonMethodMismatch, known{a.addSigner("signer").id, enabled.secret}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := a.post(tt.as.form())
+			// The id of the request is random, and all that differs.
+			id := got.Header()["X-Request-Id"]
+			require.Len(t, id, 1)
+			require.Regexp(t, `^[0-9a-v]{26}$`, id[0])
+			require.False(t, ids[id[0]], "an id twice")
+			ids[id[0]] = true
+			got.Header()["X-Request-Id"] = []string{"id"}
 			if n == 0 {
 				first = got
 			}
