@@ -80,6 +80,12 @@ func (r *Registry) save(ctx context.Context, action string, old, c *Client) erro
 	if err != nil {
 		return err
 	}
+	kept, done, err := r.keepOne(ctx, old, c)
+	defer done()
+	if err != nil {
+		return err
+	}
+	changes = append(changes, kept...)
 	entry := audit.Entry{Action: action, Subject: audit.Subject{Kind: string(Kind), ID: some.ID, Name: some.Name}}
 	if old != nil {
 		entry.Before = viewOf(old)
@@ -91,11 +97,17 @@ func (r *Registry) save(ctx context.Context, action string, old, c *Client) erro
 	if err != nil {
 		return err
 	}
+	if r.trial != nil {
+		if err := r.apply(ctx, old, c, append(changes, event.Change)); err != nil {
+			return applyError(old, some, changes, err)
+		}
+		return nil
+	}
 	revision, err := r.store.Apply(ctx, append(changes, event.Change)...)
 	// Also after an error: the outcome may be unknown.
 	r.table.Forget(some.ID)
 	if err != nil {
-		return applyError(old, some, len(changes), err)
+		return applyError(old, some, changes, err)
 	}
 	event.Done(ctx)
 	if c != nil {
@@ -105,13 +117,15 @@ func (r *Registry) save(ctx context.Context, action string, old, c *Client) erro
 }
 
 // applyError says what a failed Apply means for the client, some, which was old
-// before. The first n changes are the client's own.
-func applyError(old, some *Client, n int, err error) error {
+// before. The Apply began with the changes.
+func applyError(old, some *Client, changes []store.Change, err error) error {
 	var failed *store.ChangeError
-	if !errors.As(err, &failed) || failed.Index >= n {
+	if !errors.As(err, &failed) || failed.Index >= len(changes) {
 		return wrap("saving", some.ID, err)
 	}
 	switch {
+	case changes[failed.Index].Record.Kind == KindKeep:
+		return fmt.Errorf("client %q: %w", some.ID, errRaced)
 	case errors.Is(err, store.ErrTaken):
 		return invalid("Name", ErrNameTaken, "another client is called %q, whatever the case; choose another name", some.Name)
 	case errors.Is(err, store.ErrExists) && old == nil:

@@ -18,15 +18,18 @@
 //
 // Read [Spec] and [Registry] first, then [Registry.Edit], [Registry.AddSecret]
 // and [Registry.List]. [Client.CheckSecret] and [Client.GrantsAt] are what an
-// issuer of tokens asks.
+// issuer of tokens asks. [Registry.DryRun] tries any change without making it, and
+// [Apply] makes many clients what a [Declaration] says of them.
 //
 // # Errors
 //
 // What is wrong with a request is an [*InvalidError] that names each field at
-// fault, its bounds and what to do. [ErrNotFound], [ErrConflict], [ErrNameTaken],
-// [ErrIDUsed], [ErrNoMethod], audit.ErrNoActor and store.ErrNewer are matched by
-// errors.Is. After each of these nothing was changed. Any other error is the
-// store's, and leaves open whether a change was made: read before trying again.
+// fault, its bounds and what to do; with what [Apply] is given, a
+// [*DeclarationError]. [ErrNotFound], [ErrConflict], [ErrNameTaken], [ErrIDUsed],
+// [ErrNoMethod], [ErrLast], audit.ErrNoActor and store.ErrNewer are matched by
+// errors.Is. After each of these a Registry has changed nothing. Any other error
+// is the store's, and leaves open whether a change was made: read before trying
+// again.
 //
 // # Audit
 //

@@ -110,6 +110,54 @@ func TestAnErrorOfTheFunctionEndsAnEdit(t *testing.T) {
 	}
 }
 
+func TestDeleteIf(t *testing.T) {
+	t.Run("an error of the function ends it", func(t *testing.T) {
+		f := newFixture(t)
+		c := f.add(t, client.Spec{Name: "nightly"})
+		for _, mine := range []error{errors.New("not today"), client.ErrConflict, fmt.Errorf("stale: %w", client.ErrConflict), raced(t)} {
+			calls := 0
+			f.requireUnchanged(t, func() {
+				err := f.DeleteIf(f.ctx, c.ID, func(*client.Client) error { calls++; return mine })
+				require.True(t, err == mine, "returned as it is: %v", err)
+			})
+			require.Equal(t, 1, calls, "tried again after %v", mine)
+		}
+	})
+	t.Run("it is asked about the client as it is", func(t *testing.T) {
+		f := newFixture(t)
+		c := f.add(t, client.Spec{Name: "nightly", Labels: map[string]string{"owner": "ops"}})
+		f.clock.advance(time.Second)
+		require.NoError(t, f.DeleteIf(f.ctx, c.ID, func(seen *client.Client) error {
+			require.Equal(t, c, seen)
+			seen.Name, seen.Labels["owner"], seen.Version = "mine", "me", 1 // which counts for nothing
+			return nil
+		}))
+		_, err := f.Get(f.ctx, c.ID)
+		require.ErrorIs(t, err, client.ErrNotFound)
+		events := f.events(t, c.ID)
+		require.Equal(t, "nightly", events[len(events)-1].Subject.Name)
+		require.Contains(t, string(events[len(events)-1].Before), "ops")
+	})
+	t.Run("and asked again when somebody came in between", func(t *testing.T) {
+		f := newFixture(t)
+		c := f.add(t, client.Spec{Name: "nightly"})
+		other := f.another(t, client.Config{})
+		f.store.beforeApply = func(context.Context, []store.Change) error {
+			f.store.beforeApply = nil
+			_, err := other.Disable(f.ctx, c.ID)
+			return err
+		}
+		var seen []bool
+		require.NoError(t, f.DeleteIf(f.ctx, c.ID, func(c *client.Client) error { seen = append(seen, c.Disabled); return nil }))
+		require.Equal(t, []bool{false, true}, seen)
+	})
+	t.Run("of a client that is not there nobody is asked", func(t *testing.T) {
+		f := newFixture(t)
+		err := f.DeleteIf(f.ctx, "nobody", func(*client.Client) error { return errors.New("asked") })
+		require.ErrorIs(t, err, client.ErrNotFound)
+	})
+}
+
 // raced returns the error of a change that was overtaken.
 func raced(t *testing.T) error {
 	f := newFixture(t)

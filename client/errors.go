@@ -24,6 +24,9 @@ var (
 	ErrIDUsed = errors.New("id used before")
 	// ErrNoMethod: the client does not authenticate by secrets.
 	ErrNoMethod = errors.New("the client does not authenticate by secrets")
+	// ErrLast: no other enabled client holds one of Config.KeepOne, so that
+	// this one can be neither deleted nor disabled nor stripped of it.
+	ErrLast = errors.New("the last enabled client with a grant that one must keep")
 )
 
 // An InvalidError says what is wrong with a request to the Registry, field by
@@ -40,7 +43,8 @@ type Problem struct {
 	// Message says what is wrong, which bound counts and what to do. It
 	// quotes names and ids, and never a secret.
 	Message string
-	// Err is ErrNameTaken or ErrIDUsed where that is the reason, else nil.
+	// Err is ErrNameTaken or ErrIDUsed where that is the reason, else nil; in
+	// a DeclarationError also ErrLast or store.ErrNewer.
 	Err error
 }
 

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -244,4 +245,97 @@ func ExampleRegistry_LostScopes() {
 	}
 	// Output:
 	// nightly report lost Change orders
+}
+
+// A dry run tells whether a change would be made, and what would come of it.
+func ExampleRegistry_DryRun() {
+	ctx, registry := open()
+	if _, err := registry.Add(ctx, client.Spec{Name: "nightly report"}); err != nil {
+		panic(err)
+	}
+
+	dry := registry.DryRun()
+	_, err := dry.Add(ctx, client.Spec{Name: "Nightly Report"})
+	fmt.Println(errors.Is(err, client.ErrNameTaken))
+	c, err := dry.Add(ctx, client.Spec{Name: "weekly report"})
+	fmt.Println(c.Name, c.TokenLifetime, err)
+
+	_, err = registry.ByName(ctx, "weekly report")
+	fmt.Println("added:", err == nil)
+	// Output:
+	// true
+	// weekly report 1h0m0s <nil>
+	// added: false
+}
+
+// Who has made a secret hands in its digest alone, and may keep it wherever it is.
+func ExampleRegistry_AddSecretDigest() {
+	ctx, registry := open()
+	c, err := registry.Add(ctx, client.Spec{Name: "nightly report"})
+	if err != nil {
+		panic(err)
+	}
+
+	secret := rand.Text() // 128 random bits, which never leave this place
+	_, err = registry.AddSecretDigest(ctx, c.ID, client.SecretDigest{
+		Digest:      sha256.Sum256([]byte(secret)),
+		ExpiresAt:   time.Now().AddDate(0, 0, 90),
+		HighEntropy: true,
+	})
+	if err != nil {
+		panic(err)
+	}
+	c, err = registry.Lookup(ctx, c.ID)
+	if err != nil {
+		panic(err)
+	}
+	_, known, valid := c.CheckSecret(secret, time.Now())
+	fmt.Println(known, valid)
+	// Output:
+	// true true
+}
+
+// What is declared in one place is applied whenever it may have changed.
+func ExampleApply() {
+	ctx, registry := open()
+	declaration := client.Declaration{
+		Owner: "deployments",
+		Clients: []client.Declared{{
+			ExternalID: "report",
+			Spec: client.Spec{
+				Name:   "nightly report",
+				Grants: []client.Grant{{ServerID: "orders", ScopeID: "orders.read"}},
+			},
+		}, {
+			ExternalID: "shop",
+			Spec:       client.Spec{Name: "web shop"},
+		}},
+	}
+	if _, err := client.Apply(ctx, registry, declaration, false); err != nil {
+		panic(err)
+	}
+
+	declaration.Clients[0].Grants[0].ScopeID = "orders.write"
+	declaration.Clients = declaration.Clients[:1]
+	declaration.Prune = true
+	plan, err := client.Apply(ctx, registry, declaration, true)
+	if err != nil {
+		panic(err)
+	}
+	for _, step := range plan.Steps {
+		fmt.Println(step.Action, step.Name)
+		for _, c := range step.Changes {
+			fmt.Printf("  %s: %s -> %s\n", c.Field, c.From, c.To)
+		}
+	}
+
+	// A mistake changes nothing, and is said with its place.
+	declaration.Clients[0].Grants[0].ScopeID = "orders.rite"
+	_, err = client.Apply(ctx, registry, declaration, false)
+	fmt.Println(err)
+	// Output:
+	// edit nightly report
+	//   Grants: orders.read at orders (Orders: Read orders) -> orders.write at orders (Orders: Change orders)
+	// delete web shop
+	// invalid declaration of API clients: "report": Grants[0].ScopeID: names the scope "orders.rite", which the resource server "Orders API" does not have
 }

@@ -22,7 +22,9 @@ func (f *fixture) expiring(t testing.TB, from, to time.Time) []string {
 	names := []string{}
 	for _, s := range secrets {
 		require.Equal(t, f.get(t, s.Client.ID), s.Client)
-		require.Contains(t, s.Client.Secrets, s.Secret)
+		require.Contains(t, s.Client.Secrets, *s.Secret)
+		require.Equal(t, s.Secret.ExpiresAt, s.EndsAt)
+		require.Nil(t, s.Key)
 		names = append(names, s.Client.Name)
 	}
 	return names
@@ -76,7 +78,7 @@ func TestExpiringRefusesWhatIsOutOfBounds(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			secrets, next, err := ask()
 			require.ErrorIs(t, err, store.ErrInvalid)
-			require.ErrorContains(t, err, "listing secrets by expiry")
+			require.ErrorContains(t, err, "listing credentials by expiry")
 			require.Empty(t, secrets)
 			require.Empty(t, next)
 		})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/store"
 )
 
 // Whatever is accepted is within the documented bounds, comes back from the store
@@ -61,6 +62,14 @@ func FuzzSpec(f *testing.F) {
 
 		require.Equal(t, c, fix.get(t, c.ID))
 		require.Equal(t, []string{c.Name}, fix.list(t, client.Query{Labels: map[string]string{key: value}}))
+		for _, asked := range []string{name, c.Name, strings.ToUpper(c.Name)} {
+			found, err := fix.ByName(fix.ctx, asked)
+			if asked == strings.ToUpper(c.Name) && store.Fold(asked) != store.Fold(c.Name) {
+				continue // not all that has an upper case folds alike, and it may be too long
+			}
+			require.NoError(t, err)
+			require.Equal(t, c, found)
+		}
 		if utf8.RuneCountInString(name) < 60 { // of a longer one not all may fold into what is searched
 			require.Equal(t, []string{c.Name}, fix.list(t, client.Query{Search: name}))
 		}
@@ -108,5 +117,60 @@ func FuzzLookup(f *testing.F) {
 		_, found, valid := c.CheckSecret(presented, noon)
 		require.Equal(t, presented == value.Reveal(), found)
 		require.Equal(t, presented == value.Reveal(), valid)
+	})
+}
+
+// Whatever is declared, it is refused with a DeclarationError and nothing done, or
+// done as the rehearsal said, and nothing is left to be done. Who is not of the
+// owner is never touched.
+func FuzzApply(f *testing.F) {
+	for _, seed := range [][6]string{
+		{"repo", "1", "one", "2", "two", "owner"},
+		{"repo", "1", "one", "1", "ONE", "declared-by"},
+		{"another", "e\u0301", "\u212b", "\u00e9", "\u00c5", "external-id"},
+		{"", "", "", "\xff", "a\nb", "\x00"},
+		{"repo", " ", "bystander", "x", "BYSTANDER", "\u200b"},
+		{"repo", strings.Repeat("x", 256), strings.Repeat(salawat, 255), "y", strings.Repeat(salawat, 254), strings.Repeat("k", 65)},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3], seed[4], seed[5], byte(len(seed[1])))
+	}
+	fix := newFixture(f)
+	bystanders := []*client.Client{
+		fix.add(f, client.Spec{Name: "bystander"}),
+		fix.add(f, client.Spec{Name: "of another", Labels: map[string]string{client.LabelOwner: "another one", client.LabelExternalID: "1"}}),
+	}
+	f.Fuzz(func(t *testing.T, owner, externalID, name, externalID2, name2, label string, flags byte) {
+		d := client.Declaration{Owner: owner, Prune: true, Clients: []client.Declared{
+			{ExternalID: externalID, Spec: client.Spec{Name: name, Labels: map[string]string{label: name2}, Disabled: flags&1 != 0}, KeepStatus: flags&2 != 0},
+			{ExternalID: externalID2, Spec: client.Spec{Name: name2, Description: label}},
+		}}
+		if norm.NFC.String(owner) == bystanders[1].Labels[client.LabelOwner] {
+			return // it would be pruned, and rightly
+		}
+		planned, tryErr := client.Apply(fix.ctx, fix.Registry, d, true)
+		plan, err := client.Apply(fix.ctx, fix.Registry, d, false)
+		require.Equal(t, tryErr, err)
+		require.True(t, utf8.ValidString(plan.String()))
+		require.Len(t, plan.Steps, len(planned.Steps))
+		if err != nil {
+			var wrong *client.DeclarationError
+			require.True(t, errors.As(err, &wrong), "%v", err)
+			require.NotEmpty(t, wrong.Problems)
+			require.True(t, utf8.ValidString(err.Error()))
+			require.Less(t, len(err.Error()), 10_000)
+			require.Len(t, fix.list(t, client.Query{}), len(bystanders))
+		} else {
+			again, err := client.Apply(fix.ctx, fix.Registry, d, false)
+			require.NoError(t, err)
+			require.Equal(t, len(d.Clients), again.Counts(client.StepUnchanged))
+			require.Len(t, again.Steps, len(d.Clients))
+			d.Clients = nil
+			gone, err := client.Apply(fix.ctx, fix.Registry, d, false)
+			require.NoError(t, err)
+			require.Equal(t, 2, gone.Counts(client.StepDelete))
+		}
+		for _, c := range bystanders {
+			require.Equal(t, c, fix.get(t, c.ID))
+		}
 	})
 }

@@ -159,7 +159,7 @@ func (f *fixture) plant(t testing.TB, id string, format int, data string, secret
 func (f *fixture) records(t testing.TB) []store.Record {
 	t.Helper()
 	var records []store.Record
-	for _, kind := range []store.Kind{client.Kind, client.KindID, client.KindExpiry, audit.Kind} {
+	for _, kind := range []store.Kind{client.Kind, client.KindID, client.KindExpiry, client.KindKeep, audit.Kind} {
 		q := store.Query{Kind: kind, Limit: store.MaxLimit}
 		for {
 			page, err := f.store.Store.List(t.Context(), q)
@@ -219,6 +219,7 @@ type hooked struct {
 	store.Store
 	gets        atomic.Int64
 	beforeGet   func(ctx context.Context, kind store.Kind) error
+	beforeList  func(ctx context.Context, q store.Query) error
 	beforeApply func(ctx context.Context, changes []store.Change) error
 	afterApply  func(ctx context.Context) error
 }
@@ -231,6 +232,15 @@ func (h *hooked) Get(ctx context.Context, kind store.Kind, id string) (store.Rec
 		}
 	}
 	return h.Store.Get(ctx, kind, id)
+}
+
+func (h *hooked) List(ctx context.Context, q store.Query) (store.Page, error) {
+	if h.beforeList != nil {
+		if err := h.beforeList(ctx, q); err != nil {
+			return store.Page{}, err
+		}
+	}
+	return h.Store.List(ctx, q)
 }
 
 func (h *hooked) Apply(ctx context.Context, changes ...store.Change) (store.Revision, error) {

@@ -24,15 +24,17 @@ func imported(values ...string) []client.ImportedSecret {
 func TestAnImportedClientGoesOnWithItsIDAndSecrets(t *testing.T) {
 	f := newFixture(t)
 	secrets := imported(foreign, foreign+"2")
+	secrets[0].ID = "Entry_1-of-2"
 	c, err := f.Import(f.ctx, client.Import{
 		ID:      "Legacy_Report-1",
 		Spec:    client.Spec{Name: "legacy report", Grants: []client.Grant{grant("orders", "shop::read")}},
 		Secrets: secrets, HighEntropy: true,
 	})
 	require.NoError(t, err)
+	require.Regexp(t, "^[0-9A-Za-z]{8}$", c.Secrets[1].ID)
 	require.Equal(t, []client.Secret{
-		{ID: "imported1", Digest: secrets[0].Digest, CreatedAt: noon, ExpiresAt: secrets[0].ExpiresAt, Imported: true},
-		{ID: "imported2", Digest: secrets[1].Digest, CreatedAt: noon, ExpiresAt: secrets[1].ExpiresAt, Imported: true},
+		{ID: "Entry_1-of-2", Digest: secrets[0].Digest, CreatedAt: noon, ExpiresAt: secrets[0].ExpiresAt, Imported: true},
+		{ID: c.Secrets[1].ID, Digest: secrets[1].Digest, CreatedAt: noon, ExpiresAt: secrets[1].ExpiresAt, Imported: true},
 	}, c.Secrets)
 	require.Equal(t, "Legacy_Report-1", c.ID)
 	require.Equal(t, noon, c.CreatedAt)
@@ -54,7 +56,7 @@ func TestAnImportedClientGoesOnWithItsIDAndSecrets(t *testing.T) {
 	value, kept := f.addSecret(t, c.ID, 90*day)
 	require.Equal(t, []client.Secret{c.Secrets[0], kept}, f.get(t, c.ID).Secrets)
 	require.True(t, f.works(t, c.ID, value))
-	require.NoError(t, f.DeleteSecret(f.ctx, c.ID, "imported1"))
+	require.NoError(t, f.DeleteSecret(f.ctx, c.ID, "Entry_1-of-2"))
 	require.Equal(t, []client.Secret{kept}, f.get(t, c.ID).Secrets)
 }
 
@@ -78,13 +80,67 @@ func TestIDsThatAreImported(t *testing.T) {
 		})
 	}
 	for title, id := range map[string]string{
-		"none": "", "65 characters": strings.Repeat("x", 65), "a space": "a b", "a dot": "a.b", "a colon": "a:b", "an umlaut": "\u00e4", "NUL": "a\x00",
+		"65 characters": strings.Repeat("x", 65), "a space": "a b", "a dot": "a.b", "a colon": "a:b", "an umlaut": "\u00e4", "NUL": "a\x00",
 	} {
 		t.Run(title+" is refused", func(t *testing.T) {
 			f := newFixture(t)
 			f.requireUnchanged(t, func() {
 				_, err := f.Import(f.ctx, client.Import{ID: id, Spec: client.Spec{Name: "x"}})
 				requireProblem(t, err, "ID", "has other characters than A-Z, a-z, 0-9, '_' and '-', or not 1 to 64 of them")
+			})
+		})
+	}
+}
+
+func TestAnImportWithoutAnIDGetsOne(t *testing.T) {
+	f := newFixture(t)
+	one, err := f.Import(f.ctx, client.Import{Spec: client.Spec{Name: "one"}, Secrets: imported(foreign), HighEntropy: true})
+	require.NoError(t, err)
+	two, err := f.Import(f.ctx, client.Import{Spec: client.Spec{Name: "two"}})
+	require.NoError(t, err)
+	for _, c := range []*client.Client{one, two} {
+		require.Regexp(t, "^[0-9a-v]{26}$", c.ID)
+		require.Equal(t, c, f.get(t, c.ID))
+	}
+	require.NotEqual(t, one.ID, two.ID)
+}
+
+func TestEntryIDsThatAreImported(t *testing.T) {
+	withIDs := func(ids ...string) client.Import {
+		i := client.Import{ID: "x", Spec: client.Spec{Name: "x"}, Secrets: imported("1", "2"), HighEntropy: true}
+		for n, id := range ids {
+			i.Secrets[n].ID = id
+		}
+		return i
+	}
+	for title, ids := range map[string][]string{
+		"one character and 64": {"7", strings.Repeat("aZ09_-xy", 8)}, "that of another client's secret": {"taken"}, "in another case": {"a", "A"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			f := newFixture(t)
+			other := withIDs("taken")
+			other.ID, other.Name = "other", "other"
+			_, err := f.Import(f.ctx, other)
+			require.NoError(t, err)
+			_, err = f.Import(f.ctx, withIDs(ids...))
+			require.NoError(t, err)
+			require.Equal(t, ids, f.secretIDs(t, "x")[:len(ids)])
+			require.NoError(t, f.DeleteSecret(f.ctx, "x", ids[0]))
+		})
+	}
+	for title, c := range map[string]struct {
+		ids            []string
+		field, message string
+	}{
+		"65 characters":  {[]string{strings.Repeat("x", 65)}, "Secrets[0].ID", "has other characters than A-Z, a-z, 0-9, '_' and '-', or not 1 to 64 of them"},
+		"a dot":          {[]string{"", "a.b"}, "Secrets[1].ID", "has other characters"},
+		"the same twice": {[]string{"a", "a"}, "Secrets[1].ID", "is that of another secret of the client"},
+	} {
+		t.Run(title+" is refused", func(t *testing.T) {
+			f := newFixture(t)
+			f.requireUnchanged(t, func() {
+				_, err := f.Import(f.ctx, withIDs(c.ids...))
+				requireProblem(t, err, c.field, c.message)
 			})
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -83,6 +84,40 @@ func (r *Registry) List(ctx context.Context, q Query) (Page, error) {
 	}
 	return out, nil
 }
+
+// ByName returns the client with that name, whatever the case and the form of
+// Unicode, as it is now, or an error that wraps ErrNotFound.
+func (r *Registry) ByName(ctx context.Context, name string) (*Client, error) {
+	normalized, problem := normal(name, MaxName, "")
+	if problem != "" {
+		return nil, unnamed(name) // no client can have it
+	}
+	folded := store.Fold(normalized)
+	key := sortKey(folded)
+	q := store.Query{Kind: Kind, From: key, Limit: 1}
+	if len(key) == store.MaxString {
+		q.Limit = store.DefaultLimit // longer ones that begin alike stand there too
+	}
+	for {
+		page, err := r.store.List(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("looking for the client %.64q: %w", name, err)
+		}
+		for _, record := range page.Records {
+			if record.Sort != key {
+				return nil, unnamed(name)
+			}
+			if slices.Contains(record.Names, uniqueName(folded)) {
+				return decode(record)
+			}
+		}
+		if q.After = page.Next; q.After == "" {
+			return nil, unnamed(name)
+		}
+	}
+}
+
+func unnamed(name string) error { return fmt.Errorf("a client called %.64q: %w", name, ErrNotFound) }
 
 // labels returns the labels on the records that q selects.
 func (q *Query) labels() ([]store.Label, error) {

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/resource"
 )
 
 func TestLookupSeesItsOwnChangesAtOnce(t *testing.T) {
@@ -126,4 +128,56 @@ func TestLookupKeepsNoMoreThanItWasTold(t *testing.T) {
 	ids = ids[:1]
 	all()
 	require.Zero(t, all())
+}
+
+func TestCachedClientsShareTheGrantsThatAreTheSame(t *testing.T) {
+	f := newFixture(t)
+	spec := client.Spec{Name: "one", Grants: []client.Grant{grant("orders", "shop::read"), grant("metrics", "node::read")}}
+	look := func(name string) *client.Client {
+		spec.Name = name
+		c, err := f.Lookup(f.ctx, f.add(t, spec).ID)
+		require.NoError(t, err)
+		require.Equal(t, f.get(t, c.ID), c)
+		return c
+	}
+	one, two := look("one"), look("two")
+	require.Same(t, &one.Grants[0], &two.Grants[0])
+	spec.Grants = spec.Grants[:1]
+	require.NotSame(t, &one.Grants[0], &look("three").Grants[0])
+	spec.Grants = []client.Grant{grant("metrics", "node::read"), grant("orders", "shop::read")}
+	look("in another order")
+	spec.Grants = nil
+	require.Empty(t, look("without").Grants)
+
+	// What a caller may change is its own.
+	got := f.get(t, one.ID)
+	require.NotSame(t, &one.Grants[0], &got.Grants[0])
+	edited, err := f.Edit(f.ctx, one.ID, func(c *client.Client) error { c.Grants[0] = grant("orders", "shop::write"); return nil })
+	require.NoError(t, err)
+	require.NotEqual(t, edited.Grants, two.Grants)
+	now, err := f.Lookup(f.ctx, two.ID)
+	require.NoError(t, err)
+	require.Equal(t, "shop::read", now.Grants[0].ScopeID)
+
+	// There is an end to what is remembered, and all go on having what is theirs.
+	services := resource.Server{ID: "many", Name: "Many", Audience: "https://many.example.com"}
+	for i := range 1100 {
+		if i%300 == 0 {
+			services.Services = append(services.Services, resource.Service{Name: fmt.Sprint("service ", i)})
+		}
+		last := &services.Services[len(services.Services)-1]
+		last.Scopes = append(last.Scopes, resource.Scope{ID: fmt.Sprint("scope-", i), Name: fmt.Sprint(i)})
+	}
+	_, err = f.catalog.Add(f.ctx, services)
+	require.NoError(t, err)
+	for i := range 1100 {
+		spec.Grants = []client.Grant{grant("many", fmt.Sprint("scope-", i))}
+		look(fmt.Sprint("client ", i))
+	}
+	_, err = f.Disable(f.ctx, two.ID) // so that it is read again
+	require.NoError(t, err)
+	again, err := f.Lookup(f.ctx, two.ID)
+	require.NoError(t, err)
+	require.Equal(t, two.Grants, again.Grants)
+	require.NotSame(t, &two.Grants[0], &again.Grants[0], "it was forgotten")
 }

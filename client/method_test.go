@@ -126,3 +126,40 @@ func TestSharedKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, shared)
 }
+
+// What stands beside an empty method says which one it is, also in an Edit that
+// leaves it as it was.
+func TestAnEditWithoutAMethod(t *testing.T) {
+	f := newFixture(t)
+	keys := newKeys(1)
+	for _, c := range []struct {
+		title string
+		spec  client.Spec
+	}{
+		{"keys", client.Spec{Name: "keys", Keys: keys}},
+		{"a URL", client.Spec{Name: "url", JWKSURL: keysURL}},
+		{"neither", client.Spec{Name: "secret"}},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			added := f.add(t, c.spec)
+			f.requireUnchanged(t, func() {
+				edited, err := f.Edit(f.ctx, added.ID, func(e *client.Client) error { e.Spec = c.spec; return nil })
+				require.NoError(t, err)
+				require.Equal(t, added.Method, edited.Method)
+			})
+		})
+	}
+}
+
+// The kid and alg of a JWK are the key set's: what is kept of it is the key.
+func TestAKeyOfAJWKSetIsKeptAsAKey(t *testing.T) {
+	f := newFixture(t)
+	keys, _, err := credentials.ParseJWKSet([]byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`))
+	require.NoError(t, err)
+	require.Equal(t, "a", keys[0].KeyID())
+	c := f.add(t, client.Spec{Name: "signer", Keys: keys})
+	f.requireUnchanged(t, func() {
+		_, err := f.Edit(f.ctx, c.ID, func(c *client.Client) error { c.Keys = keys; return nil })
+		require.NoError(t, err)
+	})
+}

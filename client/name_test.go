@@ -1,6 +1,8 @@
 package client_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/store"
 )
 
 // salawat is the character that folds to the most: 18 of them, 33 bytes.
@@ -105,6 +108,11 @@ func TestNamesAreUnique(t *testing.T) {
 			renamed, err := f.Edit(f.ctx, one.ID, func(e *client.Client) error { e.Name = c.other; return nil })
 			require.NoError(t, err)
 			require.Equal(t, norm.NFC.String(c.other), renamed.Name)
+			for _, name := range []string{c.one, c.other} {
+				found, err := f.ByName(f.ctx, name)
+				require.NoError(t, err)
+				require.Equal(t, renamed, found)
+			}
 		})
 	}
 }
@@ -121,8 +129,15 @@ func TestNamesThatDifferLiveSideBySide(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.title, func(t *testing.T) {
 			f := newFixture(t)
-			f.add(t, client.Spec{Name: c.one})
-			f.add(t, client.Spec{Name: c.other})
+			one := f.add(t, client.Spec{Name: c.one})
+			_, err := f.ByName(f.ctx, c.other)
+			require.ErrorIs(t, err, client.ErrNotFound)
+			other := f.add(t, client.Spec{Name: c.other})
+			for name, want := range map[string]*client.Client{c.one: one, c.other: other} {
+				found, err := f.ByName(f.ctx, name)
+				require.NoError(t, err)
+				require.Equal(t, want, found)
+			}
 		})
 	}
 }
@@ -140,4 +155,62 @@ func TestANameIsFreeAgain(t *testing.T) {
 		require.NoError(t, f.Delete(f.ctx, c.ID))
 		f.add(t, client.Spec{Name: "Renamed"})
 	}
+}
+
+func TestByNameFindsNothing(t *testing.T) {
+	f := newFixture(t)
+	f.add(t, client.Spec{Name: "nightly report"})
+	renamed := f.add(t, client.Spec{Name: "early"})
+	_, err := f.Edit(f.ctx, renamed.ID, func(e *client.Client) error { e.Name = "late"; return nil })
+	require.NoError(t, err)
+	require.NoError(t, f.Delete(f.ctx, f.add(t, client.Spec{Name: "gone"}).ID))
+	for title, name := range map[string]string{
+		"no name":                   "",
+		"the beginning of a name":   "nightly",
+		"a name and more":           "nightly report 2",
+		"a former name":             "early",
+		"a deleted client's name":   "gone",
+		"beyond all names":          "\U0010ffff",
+		"a NUL":                     "late\x00",
+		"what is not UTF-8":         "late\xff",
+		"256 characters":            strings.Repeat("x", 256),
+		"1 MiB":                     strings.Repeat("x", 1<<20),
+		"255 that fold to 8 KiB":    strings.Repeat(salawat, 255),
+		"the id of a client":        renamed.ID,
+		"a wildcard, were it a SQL": "nightly%",
+	} {
+		t.Run(title, func(t *testing.T) {
+			lists := 0
+			f.store.beforeList = func(context.Context, store.Query) error { lists++; return nil }
+			c, err := f.ByName(f.ctx, name)
+			require.LessOrEqual(t, lists, 1, "it looks at one place")
+			require.Nil(t, c)
+			require.ErrorIs(t, err, client.ErrNotFound)
+			require.Less(t, len(err.Error()), 400)
+		})
+	}
+	t.Run("a store that fails", func(t *testing.T) {
+		f.store.beforeList = func(context.Context, store.Query) error { return errAway }
+		_, err := f.ByName(f.ctx, "late")
+		requireUnknown(t, err)
+		require.ErrorContains(t, err, `looking for the client "late"`)
+	})
+}
+
+// More of them than stand on a page: they all have the same sort key.
+func TestByNameAmongManyThatBeginAlike(t *testing.T) {
+	f := newFixture(t)
+	long := strings.Repeat(salawat, 100)
+	added := map[string]*client.Client{}
+	for i := range store.DefaultLimit + 20 {
+		name := fmt.Sprint(long, i)
+		added[name] = f.add(t, client.Spec{Name: name})
+	}
+	for name, want := range added {
+		found, err := f.ByName(f.ctx, name)
+		require.NoError(t, err)
+		require.Equal(t, want, found)
+	}
+	_, err := f.ByName(f.ctx, long)
+	require.ErrorIs(t, err, client.ErrNotFound)
 }

@@ -21,9 +21,13 @@ const (
 	// KindID has an appended record for each client id that was ever given,
 	// so that none is given again.
 	KindID store.Kind = "client.id"
-	// KindExpiry has one record for each secret, in the order of their ends.
+	// KindExpiry has one record for each secret and certificate, in the order
+	// of their ends.
 	// They are written with every change of their client and have its version.
 	KindExpiry store.Kind = "client.expiry"
+	// KindKeep has one record at most, without data, which is put with every
+	// change that takes one of Config.KeepOne out of use.
+	KindKeep store.Kind = "client.keep"
 )
 
 // format is the number of the format of clientData.
@@ -173,6 +177,10 @@ func recordOf(c *Client) (store.Record, error) {
 	if err != nil {
 		return store.Record{}, fmt.Errorf("encoding client %q: %w", c.ID, err)
 	}
+	if len(data) > store.MaxData {
+		// Certificates have no bound of their own; all else that has one fits.
+		return store.Record{}, invalid("Keys", nil, "make %d bytes of the client, at most %d; choose smaller certificates, or their bare keys", len(data), store.MaxData)
+	}
 	folded := store.Fold(c.Name)
 	return store.Record{
 		Kind:   Kind,
@@ -180,7 +188,7 @@ func recordOf(c *Client) (store.Record, error) {
 		Names:  []string{uniqueName(folded)},
 		Labels: labelsOf(c),
 		Text:   cut(store.Fold(c.ID)+"\n"+folded, store.MaxText),
-		Sort:   cut(folded, store.MaxString),
+		Sort:   sortKey(folded),
 		Format: format,
 		Data:   data,
 	}, nil
@@ -222,6 +230,9 @@ func uniqueName(folded string) string {
 	sum := sha256.Sum256([]byte(folded))
 	return cut(folded, store.MaxString-1-hex.EncodedLen(len(sum))) + "\n" + hex.EncodeToString(sum[:])
 }
+
+// sortKey returns the sort key for a folded name.
+func sortKey(folded string) string { return cut(folded, store.MaxString) }
 
 // cut returns the beginning of s that has at most n bytes, in whole characters.
 func cut(s string, n int) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/clientele-go/clientele/audit"
@@ -34,6 +35,12 @@ type Config struct {
 	// Fresh is how long Lookup may serve a client, at most, that another
 	// process has changed. 0 means store.DefaultFresh, one second.
 	Fresh time.Duration
+	// KeepOne are grants of which one must stay in use, so that administrators
+	// can't lock themselves out; of each, ServerID and ScopeID count. Once an
+	// enabled client holds one of them (by Client.GrantsAt), the last that does
+	// can be neither deleted nor disabled nor stripped of it: ErrLast. That
+	// holds over all processes whose Registry has the same KeepOne.
+	KeepOne []Grant
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
 	// Rand makes ids and secrets; nil means crypto/rand.Reader. It is read by
@@ -60,8 +67,10 @@ type Registry struct {
 	now       func() time.Time
 	rand      io.Reader
 	allowJWKS jwks.Allow
+	kept      []Grant // Config.KeepOne
 	table     *store.Table[*Client]
-	turns     turns
+	turns     *turns
+	trial     *trial // in the place of the store for what is written; nil: there is none
 }
 
 // NewRegistry returns a Registry over cfg.Store. It fails if cfg is incomplete or
@@ -76,6 +85,11 @@ func NewRegistry(cfg Config) (*Registry, error) {
 		return nil, fmt.Errorf("client: Config.Fresh is %v, want zero (for %v) or more", cfg.Fresh, store.DefaultFresh)
 	case cfg.CacheSize < 0:
 		return nil, fmt.Errorf("client: Config.CacheSize is %d, want zero (for 100 000) or more", cfg.CacheSize)
+	}
+	for i, g := range cfg.KeepOne {
+		if g.ServerID == "" || g.ScopeID == "" {
+			return nil, fmt.Errorf("client: Config.KeepOne[%d] needs a ServerID and a ScopeID", i)
+		}
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -97,8 +111,10 @@ func NewRegistry(cfg Config) (*Registry, error) {
 		now:       cfg.Now,
 		rand:      cfg.Rand,
 		allowJWKS: cfg.AllowJWKS,
+		kept:      slices.Clone(cfg.KeepOne),
+		turns:     new(turns),
 		table: store.NewTable(store.TableConfig[*Client]{
-			Store: cfg.Store, Kind: Kind, Decode: decode, Max: cfg.CacheSize, Fresh: cfg.Fresh,
+			Store: cfg.Store, Kind: Kind, Decode: newShared().decode, Max: cfg.CacheSize, Fresh: cfg.Fresh,
 		}),
 	}, nil
 }
@@ -117,11 +133,23 @@ func (r *Registry) Audit() *audit.Log { return r.audit }
 // Add registers an API client and returns it with its generated id. It has no
 // secret yet. A Spec that breaks a rule gets an *InvalidError.
 func (r *Registry) Add(ctx context.Context, spec Spec) (*Client, error) {
+	id, err := r.newID()
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.add(ctx, actionAdd, &Client{ID: id, Spec: spec.clone()}, nil)
+	if err == nil && r.trial != nil {
+		c.ID = "" // which it would not have
+	}
+	return c, err
+}
+
+func (r *Registry) newID() (string, error) {
 	id, err := randid.New(r.rand)
 	if err != nil {
-		return nil, fmt.Errorf("a new client id: %w", err)
+		return "", fmt.Errorf("a new client id: %w", err)
 	}
-	return r.add(ctx, actionAdd, &Client{ID: id, Spec: spec.clone()}, nil)
+	return id, nil
 }
 
 // add completes c and writes it, unless something is wrong with it or was found
@@ -196,6 +224,9 @@ func (r *Registry) Edit(ctx context.Context, id string, edit func(c *Client) err
 		c := old.Clone()
 		// A copy: what edit put into it may be shared with who knows whom.
 		c.Spec = edited.Spec.clone()
+		if c.Method == "" {
+			c.Method = impliedMethod(&c.Spec)
+		}
 		c.leave(&old.Spec)
 		var p problems
 		if err := r.checkSpec(ctx, &p, &c.Spec, old); err != nil {
@@ -204,11 +235,19 @@ func (r *Registry) Edit(ctx context.Context, id string, edit func(c *Client) err
 		if c.Method != old.Method {
 			c.Secrets = nil
 		}
-		if reflect.DeepEqual(c.Spec, old.Spec) {
+		if c.Spec.same(&old.Spec) {
 			return old, nil
 		}
 		return c, nil
 	})
+}
+
+// same reports whether s and other are kept as the same. Of a key, what a JWK says
+// of it beside is not kept.
+func (s *Spec) same(other *Spec) bool {
+	a, b := *s, *other
+	a.Keys, b.Keys = nil, nil
+	return slices.EqualFunc(s.Keys, other.Keys, sameKey) && reflect.DeepEqual(a, b)
 }
 
 // Enable lets the client get tokens. One that is enabled stays as it is.
@@ -217,13 +256,14 @@ func (r *Registry) Enable(ctx context.Context, id string) (*Client, error) {
 }
 
 // Disable lets the client get no more tokens. One that is disabled stays as it
-// is. What it holds already stays valid until it expires.
+// is. What it holds already stays valid until it expires. The last one of
+// Config.KeepOne gets ErrLast.
 func (r *Registry) Disable(ctx context.Context, id string) (*Client, error) {
 	return r.setDisabled(ctx, id, true)
 }
 
-// setDisabled is an Edit that asks neither the rules nor the catalog: whatever
-// else became of a client, it can be stopped.
+// setDisabled is an Edit that asks neither the rules nor the catalog, but for
+// Config.KeepOne: whatever else became of a client, it can be stopped.
 func (r *Registry) setDisabled(ctx context.Context, id string, disabled bool) (*Client, error) {
 	return r.change(ctx, actionEdit, id, editAttempts, func(old *Client) (*Client, error) {
 		if old.Disabled == disabled {
@@ -237,9 +277,20 @@ func (r *Registry) setDisabled(ctx context.Context, id string, disabled bool) (*
 
 // Delete removes the client with all that belongs to it. Its id never
 // authenticates again, and no other client will ever have it. What it holds
-// already stays valid until it expires.
+// already stays valid until it expires. The last one of Config.KeepOne gets
+// ErrLast.
 func (r *Registry) Delete(ctx context.Context, id string) error {
-	_, err := r.change(ctx, actionDelete, id, editAttempts, func(*Client) (*Client, error) { return nil, nil })
+	return r.DeleteIf(ctx, id, func(*Client) error { return nil })
+}
+
+// DeleteIf is Delete for who wants to have a look first: an error of ok ends it
+// and is returned as it is. Like the function of Edit, ok may run more than once
+// and must not call the Registry, and to refuse what was based on an older state
+// it looks at c.Version and returns ErrConflict.
+func (r *Registry) DeleteIf(ctx context.Context, id string, ok func(c *Client) error) error {
+	_, err := r.change(ctx, actionDelete, id, editAttempts, func(old *Client) (*Client, error) {
+		return nil, ok(old.Clone())
+	})
 	return err
 }
 

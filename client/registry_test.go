@@ -14,6 +14,7 @@ import (
 
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/memstore"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/store"
@@ -28,6 +29,8 @@ func TestNewRegistryWantsWhatItNeeds(t *testing.T) {
 		"client: Config.Resources is missing":                             {Store: s},
 		"client: Config.Fresh is -1s, want zero (for 1s) or more":         {Store: s, Resources: catalog, Fresh: -time.Second},
 		"client: Config.CacheSize is -1, want zero (for 100 000) or more": {Store: s, Resources: catalog, CacheSize: -1},
+		"client: Config.KeepOne[1] needs a ServerID and a ScopeID":        {Store: s, Resources: catalog, KeepOne: []client.Grant{{ServerID: "a", ScopeID: "b"}, {ServerID: "a"}}},
+		"client: Config.KeepOne[0] needs a ServerID and a ScopeID":        {Store: s, Resources: catalog, KeepOne: []client.Grant{{ScopeID: "b"}}},
 	} {
 		r, err := client.NewRegistry(cfg)
 		require.EqualError(t, err, message)
@@ -293,6 +296,13 @@ var changing = map[string]func(ctx context.Context, r *client.Registry, id, secr
 		_, _, err := r.AddSecret(ctx, id, noon.Add(90*day))
 		return err
 	},
+	"client.secret.add, by its digest": func(ctx context.Context, r *client.Registry, id, _ string) error {
+		_, err := r.AddSecretDigest(ctx, id, client.SecretDigest{Digest: credentials.DigestOf(foreign), ExpiresAt: noon.Add(90 * day), HighEntropy: true})
+		return err
+	},
+	"client.delete, if": func(ctx context.Context, r *client.Registry, id, _ string) error {
+		return r.DeleteIf(ctx, id, func(*client.Client) error { return nil })
+	},
 	"client.secret.rotate": func(ctx context.Context, r *client.Registry, id, _ string) error {
 		_, _, err := r.Rotate(ctx, id, client.Rotation{ExpiresAt: noon.Add(90 * day)})
 		return err
@@ -391,9 +401,13 @@ func TestEachChangeIsOneEvent(t *testing.T) {
 			secrets, _ := after["secrets"].([]any)
 			require.Len(t, secrets, len(now.Secrets))
 			for i, s := range now.Secrets {
-				require.Equal(t, map[string]any{
+				want := map[string]any{
 					"id": s.ID, "created_at": s.CreatedAt.Format(time.RFC3339), "expires_at": s.ExpiresAt.Format(time.RFC3339),
-				}, secrets[i])
+				}
+				if s.Imported {
+					want["imported"] = true
+				}
+				require.Equal(t, want, secrets[i])
 			}
 			require.NotContains(t, string(last.After), value.Reveal())
 		})

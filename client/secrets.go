@@ -56,24 +56,79 @@ func (r *Registry) Rotate(ctx context.Context, id string, rotation Rotation) (cr
 	})
 }
 
-// addSecret adds a secret. If shorten is set, it says what becomes of the old
-// ones that stay, which it may change in place.
+// addSecret adds a secret that it generates. If shorten is set, it says what
+// becomes of the old ones that stay, which it may change in place.
 func (r *Registry) addSecret(ctx context.Context, action, id string, expiresAt time.Time, shorten func(old []Secret, now time.Time) []Secret) (credentials.Secret, Secret, error) {
 	var value credentials.Secret
+	kept, err := r.keepSecret(ctx, action, id, shorten, func(old *Client, now time.Time) (s Secret, err error) {
+		var p problems
+		checkExpiry(&p, now, expiresAt)
+		if err := p.err(); err != nil {
+			return Secret{}, err
+		}
+		value, err = r.newSecret(old.Secrets)
+		return Secret{ID: value.ID(), Digest: value.Digest(), ExpiresAt: expiresAt}, err
+	})
+	if err != nil {
+		return credentials.Secret{}, Secret{}, err
+	}
+	if r.trial != nil {
+		kept.ID, kept.Digest = "", credentials.Digest{}
+		return credentials.Secret{}, kept, nil
+	}
+	return value, kept, nil
+}
+
+// A SecretDigest is a secret that somebody else made, by its digest.
+type SecretDigest struct {
+	// Digest is the SHA-256 of the secret as it is presented.
+	Digest credentials.Digest
+	// ExpiresAt is its end, as in AddSecret.
+	ExpiresAt time.Time
+	// HighEntropy states that the secret holds at least 128 random bits.
+	// Without it the secret is refused: what a person chose can be found from
+	// its digest by trying.
+	HighEntropy bool
+}
+
+// AddSecretDigest adds a secret that the caller made, so that nobody else ever
+// sees its value: neither this program nor the state file of a tool that asks it.
+// It returns what is kept of it, with a generated ID.
+//
+// The rules and errors are those of AddSecret. A digest that a secret of the
+// client has already gets an *InvalidError for "Digest", one whose entropy nobody
+// states one for "HighEntropy".
+func (r *Registry) AddSecretDigest(ctx context.Context, id string, s SecretDigest) (Secret, error) {
+	kept, err := r.keepSecret(ctx, actionAddSecret, id, nil, func(old *Client, now time.Time) (Secret, error) {
+		var p problems
+		checkEntropy(&p, s.HighEntropy)
+		checkDigest(&p, "Digest", s.Digest, old.Secrets)
+		checkExpiry(&p, now, s.ExpiresAt)
+		if err := p.err(); err != nil {
+			return Secret{}, err
+		}
+		value, err := r.newSecret(old.Secrets) // of which the id alone is taken
+		return Secret{ID: value.ID(), Digest: s.Digest, ExpiresAt: s.ExpiresAt, Imported: true}, err
+	})
+	if err == nil && r.trial != nil {
+		kept.ID = ""
+	}
+	return kept, err
+}
+
+// keepSecret adds the secret that add returns to a client, and returns it.
+func (r *Registry) keepSecret(ctx context.Context, action, id string, shorten func(old []Secret, now time.Time) []Secret, add func(old *Client, now time.Time) (Secret, error)) (Secret, error) {
 	var kept Secret
 	_, err := r.change(ctx, action, id, 1, func(old *Client) (*Client, error) {
 		if old.Method != credentials.MethodSecret {
 			return nil, fmt.Errorf("client %q: %w", id, ErrNoMethod)
 		}
 		now := store.Time(r.now())
-		if err := checkExpiry(now, expiresAt); err != nil {
+		var err error
+		if kept, err = add(old, now); err != nil {
 			return nil, err
 		}
-		var err error
-		if value, err = r.newSecret(old); err != nil {
-			return nil, fmt.Errorf("a new secret for client %q: %w", id, err)
-		}
-		kept = Secret{ID: value.ID(), Digest: value.Digest(), CreatedAt: now, ExpiresAt: store.Time(expiresAt)}
+		kept.CreatedAt, kept.ExpiresAt = now, store.Time(kept.ExpiresAt)
 
 		c := old.Clone()
 		c.Secrets = slices.DeleteFunc(c.Secrets, func(s Secret) bool { return !s.Valid(now) })
@@ -85,32 +140,55 @@ func (r *Registry) addSecret(ctx context.Context, action, id string, expiresAt t
 		return c, nil
 	})
 	if err != nil {
-		return credentials.Secret{}, Secret{}, err
+		return Secret{}, err
 	}
-	return value, kept, nil
+	return kept, nil
 }
 
-// newSecret generates a secret with an id that no secret of c has.
-func (r *Registry) newSecret(c *Client) (credentials.Secret, error) {
+// newSecret generates a secret with an id that none of others has.
+func (r *Registry) newSecret(others []Secret) (credentials.Secret, error) {
 	value, err := credentials.NewSecret(r.rand)
-	if err != nil {
-		return credentials.Secret{}, err
-	}
-	if slices.ContainsFunc(c.Secrets, func(s Secret) bool { return s.ID == value.ID() }) {
+	if err == nil && hasID(others, value.ID()) {
 		// Not by chance: 47 bits. Who drew the id twice may draw the value twice.
-		return credentials.Secret{}, errors.New("the source of randomness repeats itself")
+		err = errors.New("the source of randomness repeats itself")
+	}
+	if err != nil {
+		return credentials.Secret{}, fmt.Errorf("a new secret: %w", err)
 	}
 	return value, nil
 }
 
+func hasID(secrets []Secret, id string) bool {
+	return slices.ContainsFunc(secrets, func(s Secret) bool { return s.ID == id })
+}
+
 // checkExpiry tests the end of a secret that is added now.
-func checkExpiry(now, expiresAt time.Time) error {
+func checkExpiry(p *problems, now, expiresAt time.Time) {
 	least, most := now.Add(MinSecretValidity), now.Add(MaxSecretValidity)
 	if expiresAt.Before(least.Add(-SecretGrace)) || expiresAt.After(most.Add(SecretGrace)) {
-		return invalid("ExpiresAt", nil, "is %s; choose 30 to 365 days from now: %s to %s",
+		p.add("ExpiresAt", "is %s; choose 30 to 365 days from now: %s to %s",
 			expiresAt.UTC().Format(time.RFC3339), least.Format(time.RFC3339), most.Format(time.RFC3339))
 	}
-	return nil
+}
+
+// checkEntropy tests the statement about secrets that somebody else made.
+func checkEntropy(p *problems, high bool) {
+	if !high {
+		p.add("HighEntropy", "must state that each secret holds at least 128 random bits; where that isn't so, have one generated instead")
+	}
+}
+
+// checkDigest tests the digest of a secret that somebody else made, which is to be
+// kept beside others.
+func checkDigest(p *problems, field string, digest credentials.Digest, others []Secret) {
+	switch {
+	case digest == credentials.Digest{}:
+		p.add(field, "is missing: the SHA-256 of the secret")
+	case digest == credentials.DigestOf(""):
+		p.add(field, "is that of an empty secret; leave it out")
+	case slices.ContainsFunc(others, func(s Secret) bool { return s.Digest == digest }):
+		p.add(field, "is that of another secret of the client")
+	}
 }
 
 // DeleteSecret ends a secret at once and for good. It returns ErrNotFound if the

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"testing"
@@ -84,6 +85,17 @@ func (f *fixture) waysToAdd() []func(id string, end time.Time) (credentials.Secr
 		},
 		func(id string, end time.Time) (credentials.Secret, client.Secret, error) {
 			return f.Rotate(f.ctx, id, client.Rotation{ExpiresAt: end, OldEndsAt: end})
+		},
+		func(id string, end time.Time) (credentials.Secret, client.Secret, error) {
+			value, err := credentials.NewSecret(rand.Reader)
+			if err != nil {
+				return credentials.Secret{}, client.Secret{}, err
+			}
+			kept, err := f.AddSecretDigest(f.ctx, id, client.SecretDigest{Digest: value.Digest(), ExpiresAt: end, HighEntropy: true})
+			if err != nil {
+				value = credentials.Secret{}
+			}
+			return value, kept, err
 		},
 	}
 }
@@ -325,4 +337,77 @@ func TestChangingTheMethodEndsWhatTheOtherHad(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, c.Secrets)
 	require.Equal(t, c, f.get(t, "keys"))
+}
+
+func TestASecretByItsDigest(t *testing.T) {
+	f := newFixture(t)
+	c := f.add(t, client.Spec{Name: "nightly"})
+	digest := credentials.DigestOf(foreign)
+	kept, err := f.AddSecretDigest(f.ctx, c.ID, client.SecretDigest{Digest: digest, ExpiresAt: noon.Add(90 * day), HighEntropy: true})
+	require.NoError(t, err)
+	require.Regexp(t, "^[0-9A-Za-z]{8}$", kept.ID)
+	require.Equal(t, client.Secret{ID: kept.ID, Digest: digest, CreatedAt: noon, ExpiresAt: noon.Add(90 * day), Imported: true}, kept)
+	require.Equal(t, []client.Secret{kept}, f.get(t, c.ID).Secrets)
+	looked, err := f.Lookup(f.ctx, c.ID)
+	require.NoError(t, err)
+	found, known, valid := looked.CheckSecret(foreign, noon)
+	require.Equal(t, kept, found)
+	require.True(t, known && valid)
+
+	other := f.add(t, client.Spec{Name: "other"})
+	_, err = f.AddSecretDigest(f.ctx, other.ID, client.SecretDigest{Digest: digest, ExpiresAt: noon.Add(90 * day), HighEntropy: true})
+	require.NoError(t, err, "that another client has it does not matter, and nobody is told")
+
+	// It is a secret like others: the third replaces it, being the most recent.
+	_, generated := f.addSecret(t, other.ID, 60*day)
+	_, third := f.addSecret(t, other.ID, 60*day)
+	require.NotEqual(t, generated.ID, third.ID)
+	require.Len(t, f.get(t, other.ID).Secrets, 2)
+	last, err := f.AddSecretDigest(f.ctx, other.ID, client.SecretDigest{Digest: credentials.DigestOf("another one"), ExpiresAt: noon.Add(30 * day), HighEntropy: true})
+	require.NoError(t, err)
+	require.Equal(t, last, f.get(t, other.ID).Secrets[1])
+}
+
+func TestDigestsThatAreRefused(t *testing.T) {
+	f := newFixture(t)
+	c := f.add(t, client.Spec{Name: "nightly"})
+	_, generated := f.addSecret(t, c.ID, 30*day)
+	had, err := f.AddSecretDigest(f.ctx, c.ID, client.SecretDigest{Digest: credentials.DigestOf(foreign), ExpiresAt: noon.Add(30 * day), HighEntropy: true})
+	require.NoError(t, err)
+	f.clock.advance(30 * day) // when both have ended, but not been dropped
+	sound := client.SecretDigest{Digest: credentials.DigestOf("new"), ExpiresAt: f.clock.now().Add(90 * day), HighEntropy: true}
+	for _, bad := range []struct {
+		title          string
+		spoil          func(s *client.SecretDigest)
+		field, message string
+	}{
+		{"nobody says that it is random", func(s *client.SecretDigest) { s.HighEntropy = false }, "HighEntropy", "must state that each secret holds at least 128 random bits"},
+		{"no digest", func(s *client.SecretDigest) { s.Digest = credentials.Digest{} }, "Digest", "is missing: the SHA-256 of the secret"},
+		{"the digest of nothing", func(s *client.SecretDigest) { s.Digest = credentials.DigestOf("") }, "Digest", "is that of an empty secret"},
+		{"one that the client has", func(s *client.SecretDigest) { s.Digest = had.Digest }, "Digest", "is that of another secret of the client"},
+		{"that of a generated one", func(s *client.SecretDigest) { s.Digest = generated.Digest }, "Digest", "is that of another secret of the client"},
+		{"no end", func(s *client.SecretDigest) { s.ExpiresAt = time.Time{} }, "ExpiresAt", "choose 30 to 365 days from now"},
+	} {
+		t.Run(bad.title, func(t *testing.T) {
+			s := sound
+			bad.spoil(&s)
+			f.requireUnchanged(t, func() {
+				kept, err := f.AddSecretDigest(f.ctx, c.ID, s)
+				requireProblem(t, err, bad.field, bad.message)
+				require.Zero(t, kept)
+				require.NotContains(t, err.Error(), s.Digest.String())
+			})
+		})
+	}
+	t.Run("all of it is said at once", func(t *testing.T) {
+		_, err := f.AddSecretDigest(f.ctx, c.ID, client.SecretDigest{})
+		var invalid *client.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		require.Len(t, invalid.Problems, 3)
+	})
+	_, err = f.AddSecretDigest(f.ctx, c.ID, sound)
+	require.NoError(t, err)
+	signer := f.add(t, client.Spec{Name: "signer", JWKSURL: keysURL})
+	_, err = f.AddSecretDigest(f.ctx, signer.ID, sound)
+	require.ErrorIs(t, err, client.ErrNoMethod)
 }
