@@ -30,7 +30,8 @@ type Token struct {
 	UnknownKey bool
 	// BadSignature: its signature is that of another token.
 	BadSignature bool
-	// ClientID is the client that it is of. Empty means Authority.ClientID.
+	// ClientID is the client that it is for, and ClientSecret the secret of
+	// that, as Authority.Client returned them. Empty means the Authority's.
 	ClientID, ClientSecret string
 }
 

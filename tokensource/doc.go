@@ -70,5 +70,6 @@
 // "token renewal failed", with the attributes "client_id", "endpoint", and
 // "lifetime", "renew_in", or "error", "attempts", "retry_in" and "serving":
 // whether a token that is still valid goes on. A clock that is off is told of at
-// Warn.
+// Warn, and so is a secret that ends within 30 days, once, as "client secret
+// expires soon" with its "expires_at" (see Config.OnExpiring).
 package tokensource

@@ -9,7 +9,7 @@
 //	…
 //	set, err := cache.Keys(ctx, url)
 //	verified, err := assertion.Verify(set.Keys(), profile, time.Now())
-//	if missing(err) { // a key that set does not have: is there a newer one?
+//	if missing(err) { // AssertionError.KeyMissing: is there a newer key?
 //		if set = cache.Renew(ctx, url, set); set != nil {
 //			verified, err = assertion.Verify(set.Keys(), profile, time.Now())
 //		}
@@ -34,5 +34,5 @@
 // whatever a host name resolves to at that moment, directly and not through the
 // proxies of the environment, by TLS with certificates of the system's
 // authorities, to the ports 443 and 8443. [Allow] says what else a program may
-// let in. Redirects are followed within the host.
+// let in. Redirects are followed within the host, three at most.
 package jwks

@@ -386,6 +386,17 @@ func TestFailuresAreLoggedLessAndLessOftenAndWithoutTheQuery(t *testing.T) {
 		time.Sleep(time.Minute)
 		requireKeys(t, cache, keysURL+"?token=confidential")
 		require.Contains(t, log.String(), "JWKS URL fetched again")
+
+		world.fails(errDown)
+		time.Sleep(9 * time.Minute)
+		world.count()
+		for range 2 {
+			requireKeys(t, cache, keysURL+"?token=confidential")
+			time.Sleep(time.Second)
+		}
+		synctest.Wait() // a background fetch may still be logging
+		require.Equal(t, 2, world.count(), "after a success the pauses begin with a second anew")
+		require.Equal(t, 7, strings.Count(log.String(), "JWKS URL not fetched"), "and so does what is logged")
 	})
 }
 

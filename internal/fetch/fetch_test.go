@@ -136,3 +136,21 @@ func TestErrorsAreToldApart(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswered(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"nothing was wrong":         {nil, true},
+		"another status":            {&fetch.StatusError{Status: 404}, true},
+		"a redirect, wrapped":       {fmt.Errorf("metadata: %w", fetch.ErrRedirect), true},
+		"an answer too large":       {fetch.ErrTooLarge, true},
+		"a compressed answer":       {fetch.ErrEncoded, true},
+		"an answer that broke off":  {fetch.ErrCut, false},
+		"no time left":              {context.DeadlineExceeded, false},
+		"whatever the network says": {io.ErrUnexpectedEOF, false},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, fetch.Answered(c.err)) })
+	}
+}
