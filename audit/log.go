@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/clientele-go/clientele/internal/randid"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -87,7 +88,7 @@ func (l *Log) Change(ctx context.Context, e Entry) (Pending, error) {
 		return Pending{}, fmt.Errorf("audit: %s: encode what is after: %w", e.Action, err)
 	}
 	now := store.Time(l.now())
-	id, err := newID(now, l.rand)
+	id, err := randid.Ordered(now, l.rand)
 	if err != nil {
 		return Pending{}, fmt.Errorf("audit: new id: %w", err)
 	}

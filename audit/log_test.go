@@ -67,6 +67,8 @@ func TestNewLogRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "Config.Retention.Events is -1ns, want zero (for ever) or more")
 	_, err = audit.NewLog(audit.Config{Store: memstore.New(), Retention: audit.Retention{Denials: -1}})
 	require.ErrorContains(t, err, "Config.Retention.Denials is -1ns, want zero (for 720h0m0s) or more")
+	_, err = audit.NewLog(audit.Config{Store: memstore.New(), Retention: audit.Retention{Tokens: -1}})
+	require.ErrorContains(t, err, "Config.Retention.Tokens is -1ns, want zero (for 720h0m0s) or more")
 }
 
 func TestALogSaysWhatIsKeptForHowLong(t *testing.T) {
@@ -74,8 +76,8 @@ func TestALogSaysWhatIsKeptForHowLong(t *testing.T) {
 		name        string
 		given, want audit.Retention
 	}{
-		{"by default", audit.Retention{}, audit.Retention{Denials: audit.DefaultDenials}},
-		{"as chosen", audit.Retention{Events: 2, Denials: 1}, audit.Retention{Events: 2, Denials: 1}},
+		{"by default", audit.Retention{}, audit.Retention{Denials: audit.DefaultDenials, Tokens: audit.DefaultTokens}},
+		{"as chosen", audit.Retention{Events: 3, Denials: 2, Tokens: 1}, audit.Retention{Events: 3, Denials: 2, Tokens: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			log, _ := newLog(t, audit.Config{Retention: c.given})

@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// DefaultDenials is how long denials are kept unless Retention says otherwise.
-const DefaultDenials = 30 * 24 * time.Hour
+// How long what a tenant gathers is kept unless Retention says otherwise.
+const (
+	DefaultDenials = 30 * 24 * time.Hour
+	DefaultTokens  = 30 * 24 * time.Hour
+)
 
 // Retention is how long what a tenant gathers is kept: the one place where a
 // program says so. What is older may be dropped by Store.Sweep, which a program
@@ -18,6 +21,10 @@ type Retention struct {
 	// Denials is for what is kept of refused token requests (token.Denial).
 	// Zero means DefaultDenials.
 	Denials time.Duration
+	// Tokens is for what is kept of issued tokens (token.Issued), from the
+	// expiry of each on, and for when a credential was used
+	// (client.Registry.LastUsed), from then on. Zero means DefaultTokens.
+	Tokens time.Duration
 }
 
 func (r Retention) check() error {
@@ -28,6 +35,7 @@ func (r Retention) check() error {
 	}{
 		{"Events", r.Events, "ever"},
 		{"Denials", r.Denials, fmt.Sprint(DefaultDenials)},
+		{"Tokens", r.Tokens, fmt.Sprint(DefaultTokens)},
 	} {
 		if field.value < 0 {
 			return fmt.Errorf("audit: Config.Retention.%s is %v, want zero (for %s) or more", field.name, field.value, field.zero)
@@ -39,6 +47,9 @@ func (r Retention) check() error {
 func (r Retention) orDefault() Retention {
 	if r.Denials == 0 {
 		r.Denials = DefaultDenials
+	}
+	if r.Tokens == 0 {
+		r.Tokens = DefaultTokens
 	}
 	return r
 }

@@ -26,7 +26,7 @@
 // What is wrong with a request is an [*InvalidError] that names each field at
 // fault, its bounds and what to do; with what [Apply] is given, a
 // [*DeclarationError]. [ErrNotFound], [ErrConflict], [ErrNameTaken], [ErrIDUsed],
-// [ErrNoMethod], [ErrLast], audit.ErrNoActor and store.ErrNewer are matched by
+// [ErrNoMethod], [ErrLast], [ErrInUse], audit.ErrNoActor and store.ErrNewer are matched by
 // errors.Is. After each of these a Registry has changed nothing. Any other error
 // is the store's, and leaves open whether a change was made: read before trying
 // again.

@@ -191,15 +191,24 @@ func checkDigest(p *problems, field string, digest credentials.Digest, others []
 	}
 }
 
-// DeleteSecret ends a secret at once and for good. It returns ErrNotFound if the
-// client has none with that id.
+// DeleteSecret ends a secret at once and for good, whether it is in use or not (see
+// DeleteUnusedSecret). It returns ErrNotFound if the client has none with that id.
 func (r *Registry) DeleteSecret(ctx context.Context, id, secretID string) error {
+	return r.deleteSecret(ctx, id, secretID, func(Secret) error { return nil })
+}
+
+// deleteSecret ends a secret unless may returns an error.
+func (r *Registry) deleteSecret(ctx context.Context, id, secretID string, may func(s Secret) error) error {
 	_, err := r.change(ctx, actionDeleteSecret, id, editAttempts, func(old *Client) (*Client, error) {
-		c := old.Clone()
-		c.Secrets = slices.DeleteFunc(c.Secrets, func(s Secret) bool { return s.ID == secretID })
-		if len(c.Secrets) == len(old.Secrets) {
+		secret, ok := secretOf(old, secretID)
+		if !ok {
 			return nil, fmt.Errorf("secret %.64q of client %q: %w", secretID, id, ErrNotFound)
 		}
+		if err := may(secret); err != nil {
+			return nil, err
+		}
+		c := old.Clone()
+		c.Secrets = slices.DeleteFunc(c.Secrets, func(s Secret) bool { return s.ID == secretID })
 		return c, nil
 	})
 	return err

@@ -157,7 +157,7 @@ func (a *Authority) Client(t testing.TB, name string, scopes ...string) (id, sec
 func (a *Authority) Verifier(t testing.TB) *verifier.Verifier {
 	t.Helper()
 	return must(verifier.New(verifier.Config{
-		Issuer: a.URL, Audience: a.Audience, Keys: a.Issuer, Now: a.Clock.Now, Logger: a.logger,
+		Issuer: a.URL, Audience: a.Audience, Keys: a.Issuer, Check: a.Issuer.CheckRevoked, Now: a.Clock.Now, Logger: a.logger,
 	}))(t)
 }
 

@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -34,7 +35,12 @@ func BenchmarkToken(b *testing.B) {
 			}
 		}
 	})
-	b.Run("ES256/token by secret", func(b *testing.B) { benchmarkToken(b, "ES256") })
+	b.Run("ES256/token by secret", func(b *testing.B) { benchmarkToken(b, "ES256", token.LogBestEffort) })
+	b.Run("ES256/token by secret, apart from the store's part in the log", func(b *testing.B) {
+		benchmarkToken(b, "ES256", token.LogBestEffort, func(context.Context) error { return errDiscard })
+	})
+	b.Run("ES256/token by secret, without a log", func(b *testing.B) { benchmarkToken(b, "ES256", token.LogOff) })
+	b.Run("ES256/token by secret, log durable", func(b *testing.B) { benchmarkToken(b, "ES256", token.LogDurable) })
 	b.Run("EdDSA/raw signature", func(b *testing.B) {
 		input := make([]byte, 400)
 		b.ReportAllocs()
@@ -42,14 +48,17 @@ func BenchmarkToken(b *testing.B) {
 			ed25519.Sign(ed, input)
 		}
 	})
-	b.Run("EdDSA/token by secret", func(b *testing.B) { benchmarkToken(b, "EdDSA") })
+	b.Run("EdDSA/token by secret", func(b *testing.B) { benchmarkToken(b, "EdDSA", token.LogBestEffort) })
 }
 
-func benchmarkToken(b *testing.B, algorithm string) {
+func benchmarkToken(b *testing.B, algorithm string, mode token.LogMode, onLog ...func(context.Context) error) {
 	a := newAuthority(b, func(c *token.Config) {
-		c.Algorithm = algorithm
+		c.Algorithm, c.Log = algorithm, mode
 		c.Logger = slog.New(slog.DiscardHandler)
 	})
+	for _, ask := range onLog {
+		a.store.setOnLog(ask)
+	}
 	c := a.add("report")
 	body := []byte(c.form().Encode())
 	w := &discard{header: http.Header{}}

@@ -2,11 +2,9 @@ package token
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/internal/jws"
+	"github.com/clientele-go/clientele/internal/randid"
 )
 
 // registered are the claims that OnIssue can't set: those that the Issuer sets,
@@ -45,7 +44,7 @@ func (i *Issuer) sign(ctx context.Context, issuance *Issuance) (*Token, error) {
 		return nil, i.storeError(ctx, "reading the signing keys", err)
 	}
 	key := keys.active
-	if issuance.jti, err = i.newJTI(); err != nil {
+	if issuance.jti, err = randid.Ordered(issuance.now, i.rand); err != nil {
 		return nil, unavailable(ReasonSignerUnavailable, "making a jti", err)
 	}
 	buf := buffers.Get().(*[]byte)
@@ -78,16 +77,6 @@ func (i *Issuer) sign(ctx context.Context, issuance *Issuance) (*Token, error) {
 }
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2048); return &b }}
-
-func (i *Issuer) newJTI() (string, error) {
-	var b [16]byte
-	if i.rand == rand.Reader {
-		_, _ = rand.Read(b[:]) // never fails
-	} else if _, err := io.ReadFull(i.rand, b[:]); err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(b[:]), nil
-}
 
 // appendClaims appends the claims of RFC 9068 §2.2 as JSON.
 func (i *Issuer) appendClaims(b []byte, issuance *Issuance) ([]byte, error) {

@@ -16,9 +16,18 @@
 // Access tokens are JWTs of RFC 9068; package token/verifier checks them, in any
 // process. A program that wants a word in what is issued sets Config.OnIssue.
 //
-// Why a client was refused, which the caller is never told, [Issuer.Denials] tells
-// its administrator; [Issuer.Close], at the end of the program, writes the last of
-// that.
+// What was issued, and to whom, [Issuer.Tokens] lists; Config.Log says how surely it
+// is kept. Why a client was refused, which the caller is never told,
+// [Issuer.Denials] tells its administrator. [Issuer.Close], at the end of the
+// program, writes the last of both. [Issuer.Notify] tells of secrets and
+// certificates that end soon.
+//
+// A token that should not live to its end is revoked: by [Issuer.RevokeToken], by
+// [Issuer.Revoke] if only its id is known, or with all others of its client by
+// [Issuer.RevokeClient]. A client gives back its own at an endpoint (RFC 7009).
+// Verifiers hear of it by a signed list that the Issuer publishes, or ask about
+// each token (RFC 7662): see verifier.Revocation. In the same process they know at
+// once.
 //
 // Read [Config] first, then [Issuance] and [Error]. An Issuer serves one tenant;
 // several in one process are told apart by host or by the path of their issuer

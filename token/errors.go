@@ -71,6 +71,12 @@ const (
 	ReasonHookFailed        = "hook_failed"
 	ReasonStoreUnavailable  = "store_unavailable"
 	ReasonSignerUnavailable = "signer_unavailable"
+
+	// Of requests about a token: revocation and introspection.
+	ReasonNoToken        = "no_token"             // the token is missing
+	ReasonForeignToken   = "foreign_token"        // it is one of another client
+	ReasonNotPermitted   = "not_permitted"        // MayIntrospect says no
+	ReasonTooManyRevoked = "too_many_revocations" // so that the list can't grow any more
 )
 
 func (e *Error) Error() string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -54,8 +55,23 @@ type fragile struct {
 	gets    atomic.Int64
 	puts    atomic.Int64 // Applies, apart from
 	denials atomic.Int64 // those of denials
+	logs    atomic.Int64 // and those of issued tokens, and uses
+	// onLog, if set, is asked before those are written.
+	onLog atomic.Pointer[func(context.Context) error]
 	// onDenial, if set, is asked before a denial is written.
 	onDenial atomic.Pointer[func(context.Context) error]
+}
+
+// errDiscard, from onLog, has the log thrown away as if it were written.
+var errDiscard = errors.New("throw it away")
+
+// setOnLog sets or, with nil, removes what is asked before the log is written.
+func (f *fragile) setOnLog(ask func(context.Context) error) {
+	if ask == nil {
+		f.onLog.Store(nil)
+		return
+	}
+	f.onLog.Store(&ask)
 }
 
 // setOnDenial sets or, with nil, removes what is asked before a denial is written.
@@ -93,14 +109,26 @@ func (f *fragile) Apply(ctx context.Context, changes ...store.Change) (store.Rev
 	if err := f.err(); err != nil {
 		return 0, err
 	}
-	if changes[0].Record.Kind == token.KindDenial {
+	switch changes[0].Record.Kind {
+	case token.KindToken, client.KindUsed:
+		f.logs.Add(1)
+		if ask := f.onLog.Load(); ask != nil {
+			switch err := (*ask)(ctx); err {
+			case nil:
+			case errDiscard:
+				return 0, nil
+			default:
+				return 0, err
+			}
+		}
+	case token.KindDenial:
 		f.denials.Add(1)
 		if ask := f.onDenial.Load(); ask != nil {
 			if err := (*ask)(ctx); err != nil {
 				return 0, err
 			}
 		}
-	} else {
+	default:
 		f.puts.Add(1)
 	}
 	return f.Store.Apply(ctx, changes...)

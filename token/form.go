@@ -74,6 +74,7 @@ type form struct {
 	grantType, clientID, clientSecret string
 	assertionType, assertion          string
 	audience, scope                   string
+	token                             string // of a revocation or an introspection
 	resources                         []string
 }
 
@@ -172,6 +173,8 @@ func (f *form) field(name string) *string {
 		return &f.audience
 	case "scope":
 		return &f.scope
+	case "token":
+		return &f.token
 	}
 	return nil
 }

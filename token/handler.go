@@ -1,10 +1,10 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,7 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clientele-go/clientele/internal/jws"
+	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/internal/revlist"
 )
 
 // The well-known places of the metadata.
@@ -24,45 +25,43 @@ const (
 
 // route makes the routing table: full paths, each once.
 func (i *Issuer) route(base *url.URL, paths Paths) error {
-	if paths.Token == "" {
-		paths.Token = "/oauth2/v1/token"
-	}
-	if paths.Keys == "" {
-		paths.Keys = "/oauth2/v1/keys"
-	}
-	for _, p := range []string{paths.Token, paths.Keys} {
+	paths = paths.orDefault()
+	for _, p := range paths.all() {
 		if u, err := url.Parse(p); err != nil || !strings.HasPrefix(p, "/") || strings.HasPrefix(p, "//") || u.Path != p || u.EscapedPath() != p || p == "/" {
 			return fmt.Errorf("token: Config.Paths has %q, want a plain path such as /oauth2/v1/token", p)
 		}
 	}
 	i.tokenEndpoint = i.issuer + paths.Token
-	metadata, err := json.Marshal(map[string]any{
-		"issuer":                                i.issuer,
-		"token_endpoint":                        i.tokenEndpoint,
-		"jwks_uri":                              i.issuer + paths.Keys,
-		"grant_types_supported":                 []string{GrantClientCredentials},
-		"response_types_supported":              []string{},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
-		"token_endpoint_auth_signing_alg_values_supported": []jws.Algorithm{
-			jws.RS256, jws.RS384, jws.RS512, jws.PS256, jws.PS384, jws.PS512,
-			jws.ES256, jws.ES384, jws.ES512, jws.EdDSA, jws.Ed25519,
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("token: encoding the metadata: %w", err)
-	}
-	i.metadata = metadata
-	serveMetadata := i.document(func(context.Context) ([]byte, string, error) { return metadata, etagOf(metadata), nil })
+	i.paths = paths
+	serveMetadata := i.document("application/json", i.keysMaxAge, i.metadataDocument)
 	i.routes = map[string]http.HandlerFunc{
-		base.Path + paths.Token:    i.serveToken,
-		base.Path + paths.Keys:     i.document(i.keysDocument),
-		oauthMetadata + base.Path:  serveMetadata,
-		base.Path + openidMetadata: serveMetadata,
+		base.Path + paths.Token:       i.serveToken,
+		base.Path + paths.Keys:        i.document("application/json", i.keysMaxAge, i.keysDocument),
+		base.Path + paths.Revoke:      i.serveRevoke,
+		base.Path + paths.Introspect:  i.serveIntrospect,
+		base.Path + paths.Revocations: i.document(revlist.MediaType, listMaxAge, i.revocationsDocument),
+		oauthMetadata + base.Path:     serveMetadata,
+		base.Path + openidMetadata:    serveMetadata,
 	}
-	if len(i.routes) != 4 {
+	if len(i.routes) != len(paths.all())+2 {
 		return errors.New("token: Config.Paths has the same path twice, or one of the metadata")
 	}
 	return nil
+}
+
+// orDefault returns p with the defaults in the place of empty paths.
+func (p Paths) orDefault() Paths {
+	return Paths{
+		Token:       cmp.Or(p.Token, "/oauth2/v1/token"),
+		Keys:        cmp.Or(p.Keys, "/oauth2/v1/keys"),
+		Revoke:      cmp.Or(p.Revoke, "/oauth2/v1/revoke"),
+		Introspect:  cmp.Or(p.Introspect, "/oauth2/v1/introspect"),
+		Revocations: cmp.Or(p.Revocations, "/oauth2/v1/revocations"),
+	}
+}
+
+func (p Paths) all() []string {
+	return []string{p.Token, p.Keys, p.Revoke, p.Introspect, p.Revocations}
 }
 
 // Mount registers the full paths of the Issuer on mux, so that several Issuers,
@@ -116,7 +115,9 @@ func (i *Issuer) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return i.issue(ctx, req)
 }
 
-// writeToken answers with RFC 6749 §5.1.
+// writeToken answers with RFC 6749 §5.1. Who has proved itself by a secret is told
+// when that ends, in the member that RFC 7591 §3.2.1 has for it: a client ignores
+// what it does not know.
 func writeToken(w http.ResponseWriter, token *Token) {
 	buf := buffers.Get().(*[]byte)
 	defer func() { buffers.Put(buf) }()
@@ -127,6 +128,10 @@ func writeToken(w http.ResponseWriter, token *Token) {
 	if len(token.Scopes) > 0 {
 		b = append(b, `,"scope":`...)
 		b = appendScopes(b, token.Scopes)
+	}
+	if c := &token.Credential; c.Method == credentials.MethodSecret && !c.ExpiresAt.IsZero() {
+		b = append(b, `,"client_secret_expires_at":`...)
+		b = strconv.AppendInt(b, c.ExpiresAt.Unix(), 10)
 	}
 	b = append(b, '}')
 	*buf = b
@@ -185,9 +190,9 @@ func (i *Issuer) keysDocument(ctx context.Context) ([]byte, string, error) {
 	return keys.set, keys.etag, nil
 }
 
-// document serves a public JSON document that may be cached.
-func (i *Issuer) document(get func(context.Context) (body []byte, etag string, err error)) http.HandlerFunc {
-	cacheControl := fmt.Sprintf("public, max-age=%d", i.keysMaxAge/time.Second)
+// document serves a public document that may be cached for maxAge.
+func (i *Issuer) document(mediaType string, maxAge time.Duration, get func(context.Context) (body []byte, etag string, err error)) http.HandlerFunc {
+	cacheControl := fmt.Sprintf("public, max-age=%d", maxAge/time.Second)
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -202,7 +207,7 @@ func (i *Issuer) document(get func(context.Context) (body []byte, etag string, e
 			writeError(w, unavailable(ReasonStoreUnavailable, "reading", err))
 			return
 		}
-		h.Set("Content-Type", "application/json")
+		h.Set("Content-Type", mediaType)
 		h.Set("Cache-Control", cacheControl)
 		h.Set("ETag", etag)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -224,6 +229,7 @@ func etagOf(body []byte) string {
 
 // matches reports whether an If-None-Match header names etag (RFC 9110 §13.1.2).
 func matches(header, etag string) bool {
+	etag = strings.TrimPrefix(etag, "W/")
 	for _, one := range strings.Split(header, ",") {
 		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
 		if one == etag || one == "*" {

@@ -77,7 +77,7 @@ type Issuance struct {
 
 	jti      string
 	now      time.Time
-	issuedAt time.Time // now in whole seconds
+	issuedAt time.Time // see issueTime
 }
 
 // A Token is an access token that was issued. Its fields are those of the answer
@@ -128,11 +128,21 @@ func (i *Issuer) issue(ctx context.Context, req *Request) (*Token, error) {
 	if err != nil {
 		return nil, ofProof(c, proof).about(err)
 	}
-	issuance.now, issuance.issuedAt = now, time.Unix(now.Unix(), 0)
+	issuance.now = now
+	if issuance.issuedAt, err = i.issueTime(ctx, c.ID, now); err != nil {
+		return nil, ofProof(c, proof).about(err)
+	}
 	if err := i.ask(ctx, issuance); err != nil {
 		return nil, ofProof(c, proof).about(err)
 	}
-	return i.sign(ctx, issuance)
+	token, err := i.sign(ctx, issuance)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.keep(ctx, req, issuance, token); err != nil {
+		return nil, err
+	}
+	return token, nil
 }
 
 // nobody stands for a client that does not exist, so that it costs the same.

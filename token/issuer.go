@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/clientele-go/clientele/client"
@@ -70,9 +71,19 @@ type Config struct {
 	// Any other error, or a change that is not allowed, is answered with 503
 	// and logged. It is called concurrently.
 	OnIssue func(ctx context.Context, issuance *Issuance) error
+	// MayIntrospect, if set, says whether a client may ask about the tokens of
+	// others for an audience (RFC 7662): as a rule, whether it is the resource
+	// server of that audience. About its own tokens every client may ask, and
+	// without MayIntrospect about no others; what it may not ask about is not
+	// active. It is called concurrently. The client is shared and read-only.
+	MayIntrospect func(ctx context.Context, c *client.Client, audience string) bool
 	// AllowNoScope lets a client that has no scope at a resource server get
 	// tokens for it, which say who it is and nothing more.
 	AllowNoScope bool
+
+	// Log says whether issued tokens are kept, for Tokens, and how surely.
+	// Zero means LogBestEffort. For how long, audit.Retention.Tokens says.
+	Log LogMode
 
 	// Paths are where the endpoints are, below the path of Issuer.
 	Paths Paths
@@ -107,25 +118,32 @@ type Config struct {
 // Paths are where the endpoints of an Issuer are, below the path of its issuer
 // identifier. Each begins with a slash.
 type Paths struct {
-	Token string // empty means /oauth2/v1/token
-	Keys  string // empty means /oauth2/v1/keys
+	Token      string // empty means /oauth2/v1/token
+	Keys       string // empty means /oauth2/v1/keys
+	Revoke     string // empty means /oauth2/v1/revoke; RFC 7009
+	Introspect string // empty means /oauth2/v1/introspect; RFC 7662
+	// Revocations is where Verifiers fetch what was revoked. Empty means
+	// /oauth2/v1/revocations.
+	Revocations string
 }
 
 // An Issuer authenticates API clients and issues their access tokens. It is an
 // http.Handler that routes full paths, and may be called concurrently. It keeps
-// no goroutine but while it writes what Denials lists; Close ends that.
+// no goroutine but while it writes what Tokens and Denials list; Close ends that.
 //
 // Its log records have the message "token issued", "token refused" or "token
 // request failed" and the attributes client_id, address, request_id (always with
 // a refusal of the token endpoint), and either jti, audience, scope, credential
-// and expires_at or error, reason and cause.
+// and expires_at or error, reason and cause. So have "token revoked", "revocation
+// refused", "revocation failed", "introspection refused" and "introspection failed".
 type Issuer struct {
-	issuer       string
-	clients      *client.Registry
-	keys         keySource
-	onIssue      func(context.Context, *Issuance) error
-	allowNoScope bool
-	keysMaxAge   time.Duration
+	issuer        string
+	clients       *client.Registry
+	keys          keySource
+	onIssue       func(context.Context, *Issuance) error
+	allowNoScope  bool
+	mayIntrospect func(context.Context, *client.Client, string) bool
+	keysMaxAge    time.Duration
 
 	jwks           *jwks.Cache
 	strict         credentials.Profile
@@ -133,15 +151,19 @@ type Issuer struct {
 	spendWithoutID bool
 	tokenEndpoint  string
 
-	denials   *denials
-	requestID func(*http.Request) string
-	logger    *slog.Logger
-	now       func() time.Time
-	rand      io.Reader
+	revocations *revocations
+	list        publishedList
+	tokenLog    *tokenLog
+	denials     *denials
+	requestID   func(*http.Request) string
+	logger      *slog.Logger
+	now         func() time.Time
+	rand        io.Reader
 
 	claimsHead []byte // {"iss":"…"
 	routes     map[string]http.HandlerFunc
-	metadata   []byte
+	paths      Paths
+	signedBy   atomic.Pointer[[]jws.Algorithm] // as last known, for the metadata
 }
 
 // NewIssuer returns an Issuer. It reads the signing keys, and makes the first
@@ -170,29 +192,35 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 	case age < time.Minute || age > time.Hour || age%time.Second != 0:
 		return nil, fmt.Errorf("token: Config.KeysMaxAge is %v, want whole seconds from 1m to 1h", age)
 	}
+	if cfg.Log > LogOff {
+		return nil, fmt.Errorf("token: Config.Log is %d, want LogBestEffort, LogDurable or LogOff", cfg.Log)
+	}
 	if cfg.JWKS == nil {
 		if cfg.JWKS, err = jwks.New(jwks.Config{Now: cfg.Now, Logger: cfg.Logger}); err != nil {
 			return nil, fmt.Errorf("token: %w", err)
 		}
 	}
 	i := &Issuer{
-		issuer:       cfg.Issuer,
-		clients:      cfg.Clients,
-		onIssue:      cfg.OnIssue,
-		allowNoScope: cfg.AllowNoScope,
-		keysMaxAge:   cfg.KeysMaxAge,
+		issuer:        cfg.Issuer,
+		clients:       cfg.Clients,
+		onIssue:       cfg.OnIssue,
+		allowNoScope:  cfg.AllowNoScope,
+		mayIntrospect: cfg.MayIntrospect,
+		keysMaxAge:    cfg.KeysMaxAge,
 
 		jwks:           cfg.JWKS,
 		strict:         credentials.Strict(cfg.Issuer),
 		compatible:     cfg.CompatibleAssertions,
 		spendWithoutID: cfg.SpendWithoutID,
 
-		denials:    newDenials(&cfg),
-		requestID:  cfg.RequestID,
-		logger:     cfg.Logger,
-		now:        cfg.Now,
-		rand:       cfg.Rand,
-		claimsHead: appendString([]byte(`{"iss":`), cfg.Issuer),
+		revocations: newRevocations(cfg.Clients.Store(), cfg.Now),
+		tokenLog:    newTokenLog(&cfg),
+		denials:     newDenials(&cfg),
+		requestID:   cfg.RequestID,
+		logger:      cfg.Logger,
+		now:         cfg.Now,
+		rand:        cfg.Rand,
+		claimsHead:  appendString([]byte(`{"iss":`), cfg.Issuer),
 	}
 	if err := i.route(base, cfg.Paths); err != nil {
 		return nil, err
@@ -215,21 +243,25 @@ func parseIssuer(issuer string) (*url.URL, error) {
 	return u, nil
 }
 
-// Close writes what is still to be written of refused requests, and returns when
-// that is done, or with the error of ctx. An Issuer that is closed goes on
-// answering as before; what it refuses is only logged then. Closing it again does
-// no harm.
-func (i *Issuer) Close(ctx context.Context) error { return i.denials.close(ctx) }
+// Close writes what is still to be written of issued tokens and of refused
+// requests, and returns when that is done, or with the error of ctx. An Issuer that
+// is closed goes on answering as before, but keeps nothing of it; with LogDurable
+// it issues no more tokens. Closing it again does no harm.
+func (i *Issuer) Close(ctx context.Context) error {
+	return errors.Join(i.tokenLog.close(ctx), i.denials.close(ctx))
+}
 
 // TokenEndpoint returns the URL of the token endpoint: the issuer identifier and
 // Config.Paths.Token.
 func (i *Issuer) TokenEndpoint() string { return i.tokenEndpoint }
 
 // Verifier returns a Verifier of this Issuer's tokens for a resource server in
-// the same process, which needs no HTTP and has the keys of a second ago at the latest.
+// the same process, which needs no HTTP and has the keys and the revocations of a
+// second ago at the latest. While the store is away it can't tell whether a token
+// was revoked, and says so (verifier.ErrUnavailable).
 func (i *Issuer) Verifier(audience string) (*verifier.Verifier, error) {
 	return verifier.New(verifier.Config{
-		Issuer: i.issuer, Audience: audience, Keys: i, Now: i.now, Logger: i.logger,
+		Issuer: i.issuer, Audience: audience, Keys: i, Check: i.CheckRevoked, Now: i.now, Logger: i.logger,
 	})
 }
 

@@ -56,8 +56,17 @@ func TestMetadataIsServedAtBothWellKnownPlaces(t *testing.T) {
 					"grant_types_supported": ["client_credentials"],
 					"response_types_supported": [],
 					"token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
-					"token_endpoint_auth_signing_alg_values_supported": ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
-				}`, tt.issuer), w.Body.String())
+					"token_endpoint_auth_signing_alg_values_supported": %[2]s,
+					"id_token_signing_alg_values_supported": ["ES256"],
+					"revocation_endpoint": "%[1]s/oauth2/v1/revoke",
+					"revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+					"revocation_endpoint_auth_signing_alg_values_supported": %[2]s,
+					"introspection_endpoint": "%[1]s/oauth2/v1/introspect",
+					"introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+					"introspection_endpoint_auth_signing_alg_values_supported": %[2]s,
+					"introspection_signing_alg_values_supported": ["ES256"],
+					"clientele_revocations_uri": "%[1]s/oauth2/v1/revocations"
+				}`, tt.issuer, `["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]`), w.Body.String())
 			}
 			r := post(a.add("report").form().Encode())
 			r.URL.Path = tt.token

@@ -25,9 +25,10 @@ type keySource interface {
 
 // A keySet is the signing keys during one span of time; immutable.
 type keySet struct {
-	active *signingKey
-	set    []byte // the JWK Set of all public keys
-	etag   string // of set
+	active    *signingKey
+	published []*signingKey
+	set       []byte // the JWK Set of published
+	etag      string // of set
 
 	// Of a keyring: what it was made of, and the span for which it holds.
 	kept         keptKeys
@@ -78,7 +79,7 @@ func newKeySet(active *signingKey, all []*signingKey) (*keySet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the JWK Set: %w", err)
 	}
-	return &keySet{active: active, set: set, etag: etagOf(set)}, nil
+	return &keySet{active: active, published: all, set: set, etag: etagOf(set)}, nil
 }
 
 func newKeySource(ctx context.Context, cfg *Config) (keySource, error) {

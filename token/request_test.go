@@ -65,11 +65,22 @@ func TestASecretGetsAToken(t *testing.T) {
 
 func TestTheAnswerHasExactlyTheMembersOfTheRFC(t *testing.T) {
 	a := newAuthority(t)
-	got := a.post(a.add("report").form())
-	var members map[string]any
-	require.NoError(t, json.Unmarshal(got.Body.Bytes(), &members))
-	require.Len(t, members, 4)
-	require.Contains(t, got.Body.String(), `"expires_in":3600,`) // a number
+	members := func(form url.Values) map[string]any {
+		t.Helper()
+		got := a.post(form)
+		require.Equal(t, http.StatusOK, got.Code)
+		require.Contains(t, got.Body.String(), `"expires_in":3600,`) // a number
+		var members map[string]any
+		require.NoError(t, json.Unmarshal(got.Body.Bytes(), &members))
+		return members
+	}
+	got := members(a.add("report").form())
+	require.Len(t, got, 5)
+	require.EqualValues(t, a.clock.Now().AddDate(0, 0, 90).Unix(), got["client_secret_expires_at"], "that of RFC 7591")
+
+	s := a.addSigner("signer")
+	got = members(assertionForm(s.sign(t, s.claims(a.clock.Now()))))
+	require.Len(t, got, 4, "there is no secret")
 }
 
 func TestEachTokenHasAnIdOfItsOwn(t *testing.T) {

@@ -1,6 +1,7 @@
 package tokensource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,13 @@ type Config struct {
 	// Default: those of Audience and Resource that are such URLs.
 	Hosts []string
 
+	// OnExpiring, if set, is called when a token response says that the Secret
+	// ends within 30 days: in client_secret_expires_at, which servers of
+	// package token send. It is called once for each such end, after the
+	// renewal that has told it, in a goroutine of its own with the values of
+	// its context; calls for different ends may overlap. See also the log.
+	OnExpiring func(ctx context.Context, when time.Time)
+
 	// HTTPClient sends the token requests. Its CheckRedirect is not used:
 	// redirects are not followed, or credentials would be sent along. Default:
 	// a client of its own that uses the proxies of the environment and closes
@@ -88,7 +96,7 @@ var reserved = []string{
 func New(cfg Config) (*Source, error) {
 	s := &Source{
 		issuer: cfg.Issuer, tokenURL: cfg.TokenURL, clientID: cfg.ClientID, credential: cfg.Credential,
-		timeout: cfg.Timeout, renewBefore: cfg.RenewBefore, log: cfg.Logger,
+		timeout: cfg.Timeout, renewBefore: cfg.RenewBefore, onExpiring: cfg.OnExpiring, log: cfg.Logger,
 	}
 	for _, set := range []func(*Config) error{s.setEndpoint, s.setCredential, s.setParams, s.setHosts, s.setBounds} {
 		if err := set(&cfg); err != nil {

@@ -55,6 +55,9 @@ func (s *Source) exchange(ctx context.Context, m *material, skew time.Duration) 
 	token := &oauth2.Token{
 		AccessToken: answer.access, TokenType: "Bearer", Expiry: st.wall.Add(st.life), ExpiresIn: answer.expiresIn,
 	}
+	if m.secret != "" {
+		st.secretEnds = answer.secretEnds
+	}
 	st.token, st.bearer = token.WithExtra(answer.raw), "Bearer "+answer.access
 	return st, nil
 }

@@ -130,6 +130,7 @@ func (s *Source) finish(ctx context.Context, r *renewal, st *state, attempts int
 	if err == nil {
 		s.log.LogAttrs(ctx, slog.LevelDebug, "token renewed", append(about,
 			slog.Duration("lifetime", st.life), slog.Duration("renew_in", st.early))...)
+		s.tellEnd(ctx, st.secretEnds)
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelWarn, "token renewal failed", append(about, slog.Any("error", err),

@@ -20,6 +20,8 @@ const (
 	maxLife = 365 * 24 * time.Hour
 
 	maxToken = 64 << 10 // bytes of an access token
+
+	maxEpoch = 253402300800 // the year 10000, in seconds since 1970
 )
 
 // An answer is what counts of the body of a token response (RFC 6749 section
@@ -29,6 +31,8 @@ type answer struct {
 	life      time.Duration
 	expiresIn int64          // as it stands there, in whole seconds; 0 if absent
 	raw       map[string]any // all members
+
+	secretEnds time.Time // zero if it does not say, or never
 
 	code, description, uri string // code is empty if there is no error
 }
@@ -84,6 +88,11 @@ func (a *answer) setToken() error {
 		}
 	default:
 		return errTokenType
+	}
+	// RFC 7591 §3.2.1: 0 means never. What makes no sense is no reason to do
+	// without the token.
+	if ends, ok := a.raw["client_secret_expires_at"].(float64); ok && ends > 0 && ends < maxEpoch {
+		a.secretEnds = time.Unix(int64(ends), 0).UTC()
 	}
 	life := 0.0
 	switch value := a.raw["expires_in"].(type) {

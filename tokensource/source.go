@@ -28,6 +28,7 @@ type Source struct {
 	hosts                      map[string]bool // origins to which Transport sends the token
 	http                       *http.Client
 	timeout, renewBefore       time.Duration
+	onExpiring                 func(context.Context, time.Time)
 	log                        *slog.Logger
 
 	// Of the one renewal that is under way; nobody else looks.
@@ -42,6 +43,7 @@ type Source struct {
 	notBefore time.Duration // by clock.elapsed: when the next may begin
 	refusals  int           // tokens in a row that an API refused from the start
 	keepUntil time.Duration // by clock.elapsed: no refused token is dropped before
+	toldEnd   time.Time     // of the secret, that was told of last
 }
 
 var _ oauth2.TokenSource = (*Source)(nil)
@@ -61,6 +63,8 @@ type state struct {
 	early  time.Duration // the ages at which the early window,
 	late   time.Duration // the last seconds begin,
 	life   time.Duration // and at which the token expires
+
+	secretEnds time.Time // zero if the server does not say
 }
 
 // Token returns an access token that has not expired, as TokenContext does in

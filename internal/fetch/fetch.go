@@ -24,6 +24,9 @@ import (
 type Answer struct {
 	Body   []byte
 	Header http.Header
+	// NotModified says that there is no body, since the one that the caller
+	// of GetChanged has is still the one that there is.
+	NotModified bool
 }
 
 var (
@@ -52,6 +55,12 @@ func (e *StatusError) Error() string { return "status " + strconv.Itoa(e.Status)
 // kept the request from being made or answered. It does not quote location, the
 // query of which may be confidential.
 func Get(ctx context.Context, client *http.Client, location, accept string, limit int) (Answer, error) {
+	return GetChanged(ctx, client, location, accept, "", limit)
+}
+
+// GetChanged is Get for who has an answer already, the ETag of which was etag (RFC
+// 9110 section 13.1.2); empty means none.
+func GetChanged(ctx context.Context, client *http.Client, location, accept, etag string, limit int) (Answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
 	if err != nil {
 		return Answer{}, withoutURL(err)
@@ -59,12 +68,18 @@ func Get(ctx context.Context, client *http.Client, location, accept string, limi
 	req.Header.Set("Accept", accept)
 	// Said outright, it also keeps a transport from unpacking by itself.
 	req.Header.Set("Accept-Encoding", "identity")
+	if etag != "" {
+		req.Header.Set("If-None-Match", etag)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return Answer{}, withoutURL(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch {
+	case resp.StatusCode == http.StatusNotModified && etag != "":
+		return Answer{Header: resp.Header, NotModified: true}, nil
+	case resp.StatusCode != http.StatusOK:
 		return Answer{}, &StatusError{resp.StatusCode}
 	}
 	for _, encoding := range resp.Header.Values("Content-Encoding") {

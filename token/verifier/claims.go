@@ -28,7 +28,8 @@ type Claims struct {
 	Expires   time.Time // exp
 	NotBefore time.Time // nbf; zero if absent
 
-	payload string
+	payload   string
+	revocable revocable // if revocations count
 }
 
 // HasScope reports whether scope was granted. It is compared letter by letter.
@@ -50,9 +51,9 @@ func (c *Claims) Require(scopes ...string) error {
 }
 
 // Decode stores all claims of the token in what v points to, as json.Unmarshal
-// does. It is for the claims that are no fields of Claims. No token that Verify
-// accepts has one of those that are under a name that differs in case alone,
-// which json.Unmarshal would take for the same.
+// does. It is for the claims that are no fields of Claims. Of those that are,
+// it finds the ones that were checked: json.Unmarshal takes "SUB" for "sub" too,
+// and so Verify refuses a token with a name that differs in case alone.
 func (c *Claims) Decode(v any) error {
 	if err := json.Unmarshal([]byte(c.payload), v); err != nil {
 		return fmt.Errorf("decoding the claims of an access token: %w", err)
@@ -70,7 +71,8 @@ func NewContext(ctx context.Context, claims *Claims) context.Context {
 }
 
 // FromContext returns the claims of the access token that the request came with.
-// It reports false outside of a handler behind Verifier.Require.
+// It reports false if there are none: outside of a handler behind
+// Verifier.Require, where no NewContext has put them there.
 func FromContext(ctx context.Context) (*Claims, bool) {
 	claims, ok := ctx.Value(contextKey{}).(*Claims)
 	return claims, ok

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -25,8 +26,8 @@ type Config struct {
 	// own keys: a token is verified with those of its iss alone.
 	Issuers []string
 	// Keys, if set, is asked for the keys of Issuer in place of the network:
-	// the token.Issuer in the same process, say. Issuer may then be any text,
-	// and Issuers are empty.
+	// the token.Issuer in the same process, say, the CheckRevoked of which is
+	// then the Check. Issuer may then be any text, and Issuers are empty.
 	Keys KeySource
 
 	// Audience is what must stand in the aud of a token, letter by letter.
@@ -34,9 +35,9 @@ type Config struct {
 	// Audiences are further ones, one of which is enough too.
 	Audiences []string
 
-	// Resource is the https URL by which clients reach this service, without
-	// query and fragment. Challenges then point to the document that
-	// ProtectedResource serves. Empty: they point nowhere.
+	// Resource is the URL by which clients reach this service, of the form of
+	// Issuer (RFC 9728 section 1.2). Challenges then point to the document
+	// that ProtectedResource serves. Empty: they point nowhere.
 	Resource string
 	// Scopes are told in that document, for clients to know what to ask for.
 	Scopes []string
@@ -63,8 +64,12 @@ type Config struct {
 	// concurrently, and each request waits for it.
 	Check func(ctx context.Context, claims *Claims) error
 
+	// Revocation says how this Verifier hears of tokens that were revoked
+	// before they expired. Its zero value is that it does not.
+	Revocation Revocation
+
 	// HTTPClient fetches metadata and keys, 5 s for both together and at most
-	// 1 MiB each. Whatever it allows, redirects are followed only within the
+	// 1 MiB each, and the list of Revocation, within 15 s and 16 MiB. Whatever it allows, redirects are followed only within the
 	// host and the scheme, at most 3, and cookies are not used. Default: one
 	// that uses the proxies of the environment and closes its connections soon
 	// after use.
@@ -102,6 +107,11 @@ type Verifier struct {
 	log       *slog.Logger
 	cache     *cache // nil: none
 
+	network network
+	lists   map[string]*list // by issuer; nil: nobody looks at lists
+	// introspector is asked about tokens in the place of a list; nil: nobody is.
+	introspector *introspector
+
 	realm        string
 	metadataURL  string // of the RFC 9728 document; empty: none
 	metadataPath string
@@ -118,7 +128,7 @@ func New(cfg Config) (*Verifier, error) {
 		cfg.Logger = slog.Default()
 	}
 	v := &Verifier{now: cfg.Now, log: cfg.Logger, check: cfg.Check}
-	for _, set := range []func(*Config) error{v.setRings, v.setAudiences, v.setBounds, v.setChallenge, v.setMetadata} {
+	for _, set := range []func(*Config) error{v.setRings, v.setRevocation, v.setAudiences, v.setBounds, v.setChallenge, v.setMetadata} {
 		if err := set(&cfg); err != nil {
 			return nil, fmt.Errorf("verifier: %w", err)
 		}
@@ -152,6 +162,7 @@ func (v *Verifier) setRings(cfg *Config) error {
 		client = &http.Client{Transport: fetch.NewTransport(fetchTimeout)}
 	}
 	client = fetch.Disciplined(client)
+	v.network = network{client: client, urls: map[string]*url.URL{}}
 	for n, issuer := range append([]string{cfg.Issuer}, cfg.Issuers...) {
 		field := "Issuer"
 		if n > 0 {
@@ -167,6 +178,7 @@ func (v *Verifier) setRings(cfg *Config) error {
 		if _, ok := v.rings[issuer]; ok {
 			return fmt.Errorf("config: %s: %q stands there twice", field, issuer)
 		}
+		v.network.urls[issuer] = u
 		add(issuer, newRemote(issuer, u, client, cfg.Now), time.Minute)
 	}
 	return nil

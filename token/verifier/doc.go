@@ -22,18 +22,34 @@
 // for the max-age of the answer, within 1 and 60 minutes, 10 minutes if it names
 // none; in the last fifth of that time a request has them fetched anew without
 // waiting. There is one fetch at a time, none without requests, and nothing to
-// close. A token that names an unknown key causes a fetch at most once a minute
-// and issuer, and nobody else waits for that one. If an issuer is away or serves
-// no JWK Set with a usable key, the last good keys serve on for
+// close. A token that names an unknown key causes a fetch, at most once a minute
+// per issuer, and only tokens that name the same key wait for it. If an issuer is
+// away or serves no JWK Set with a usable key, the last good keys serve on for
 // Config.MaxKeyAge, and it is asked again after pauses of a second to a minute.
 // A good set without a key withdraws that key.
+//
+// # Revocation
+//
+// A token is good until it expires, unless Config.Revocation says how to hear of
+// those that are revoked before: see [Revocation].
 //
 // # Log
 //
 // What is refused is logged at level Info as "access token refused", a request
 // without a token at Debug, and one that cannot be decided at Warn, with the
 // attributes "reason" (see the Reason constants), "status", "method", "path",
-// "error", and "client_id" and "jti" once the token is known to be good. Keys
-// are logged with "issuer", and "error", "retry_in", "serving", "kid". No log
-// and no error ever holds a token.
+// "error", and "client_id" and "jti" once the token is known to be good.
+//
+// Of the keys, "keys of the issuer not fetched" is logged at Warn, with "issuer",
+// "error", "retry_in" and "serving": whether there are keys that go on. "keys of
+// the issuer fetched again" follows at Info. "key of the issuer ignored" tells of
+// one that can't be used, with "kid", "index" and "error", at Debug, or at Warn
+// if the issuer has published a secret.
+//
+// Of revocations, "revocations of the issuer not fetched" is logged at Warn, with
+// "issuer", "error", "retry_in" and "serving": what becomes of tokens meanwhile.
+// "revocations of the issuer fetched again" follows at Info. "introspection failed"
+// is logged at Warn, with "issuer", "error" and "retry_in".
+//
+// No log and no error ever holds a token.
 package verifier

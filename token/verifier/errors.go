@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// What can be wrong. Compare with errors.Is: what is returned are a
-// *TokenError, a *ScopeError and an *UnavailableError, which say more.
+// What can be wrong. Compare with errors.Is: what is returned for the last three
+// is a *TokenError, a *ScopeError and an *UnavailableError, which say more.
 var (
 	// ErrNoToken: there was no token to check.
 	ErrNoToken = errors.New("no access token")
@@ -18,8 +18,9 @@ var (
 	// ErrInsufficientScope: the token is good, but not for this.
 	ErrInsufficientScope = errors.New("insufficient scope")
 	// ErrUnavailable: nothing can be said of the token, because the keys of its
-	// issuer could not be had. The caller tries again later.
-	ErrUnavailable = errors.New("keys of the issuer unavailable")
+	// issuer could not be had, or what it has revoked. The caller tries again
+	// later.
+	ErrUnavailable = errors.New("nothing known of the issuer")
 )
 
 // Reasons for which a token is refused, in TokenError.Reason and in the
@@ -35,6 +36,7 @@ const (
 	ReasonExpired     = "expired"        // exp has passed
 	ReasonNotYetValid = "not_yet_valid"  // nbf is ahead
 	ReasonClaims      = "claims"         // a required claim is missing, or of the wrong type
+	ReasonRevoked     = "revoked"        // by the issuer, before it expired
 	ReasonRefused     = "refused"        // by Config.Check
 )
 
@@ -81,8 +83,8 @@ func (e *ScopeError) Error() string {
 // Is reports whether target is ErrInsufficientScope.
 func (e *ScopeError) Is(target error) bool { return target == ErrInsufficientScope }
 
-// An UnavailableError says that the keys of an issuer could not be had. It
-// matches ErrUnavailable.
+// An UnavailableError says that the keys of an issuer, or its revocations, could
+// not be had. It matches ErrUnavailable.
 type UnavailableError struct {
 	Issuer string
 	// RetryAfter is how long to wait before it makes sense to try again.

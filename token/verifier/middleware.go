@@ -23,7 +23,8 @@ import (
 //   - 400 invalid_request: two Authorization headers
 //   - 401 invalid_token: the token is not good
 //   - 403 insufficient_scope: the token is good, but lacks a scope
-//   - 503 with Retry-After: the keys of the issuer cannot be had
+//   - 503 with Retry-After: the keys of the issuer cannot be had, or what it has
+//     revoked
 //
 // Require panics if a scope is not one of RFC 6749 section 3.3.
 func (v *Verifier) Require(scopes ...string) func(http.Handler) http.Handler {

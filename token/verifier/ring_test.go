@@ -279,6 +279,15 @@ func TestIssuerDownAtStart(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.NoError(t, verify(t, v, k))
 		require.Contains(t, l.String(), "keys of the issuer fetched again")
+
+		s.fail(away)
+		time.Sleep(9 * time.Minute)
+		before := s.count()
+		for range 2 {
+			require.NoError(t, verify(t, v, k))
+			time.Sleep(time.Second)
+		}
+		require.Equal(t, before+2, s.count(), "after a success the pauses begin with a second anew")
 	})
 }
 

@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/MicahParks/jwkset"
 	"github.com/clientele-go/clientele/internal/jws"
+	"github.com/clientele-go/clientele/internal/revlist"
 )
 
 // maxToken bounds a token, in bytes: what servers accept as a header.
@@ -38,6 +40,11 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if !ok {
 		var err error
 		if claims, err = v.verify(ctx, token, hash, now); err != nil {
+			return nil, err
+		}
+	}
+	if v.lists != nil || v.introspector != nil {
+		if err := v.checkRevoked(ctx, token, claims, now); err != nil {
 			return nil, err
 		}
 	}
@@ -111,6 +118,9 @@ func (v *Verifier) verify(ctx context.Context, token string, hash uint64, now ti
 	if err := v.checkClaims(claims, now); err != nil {
 		return nil, err
 	}
+	if v.lists != nil {
+		claims.revocable = revocable{revlist.DigestOf(claims.ID), revlist.DigestOf(claims.ClientID)}
+	}
 	v.cache.put(text[:len(token)], hash, claims, ring, snap.set, v.leeway)
 	return claims, nil
 }
@@ -129,15 +139,7 @@ func (w *work) verifySignature(ctx context.Context, ring *ring, snap *snapshot, 
 	if err != nil {
 		return nil, err
 	}
-	keys, err := snap.set.candidates(ctx, &h)
-	if errors.Is(err, jwkset.ErrKeyNotFound) {
-		newer := ring.renew(ctx, h.KeyID, snap)
-		if newer == nil {
-			return nil, refuse(ReasonUnknownKey, nil)
-		}
-		snap = newer
-		keys, err = snap.set.candidates(ctx, &h)
-	}
+	keys, snap, err := ring.candidates(ctx, snap, &h)
 	switch {
 	case errors.Is(err, jwkset.ErrKeyNotFound):
 		return nil, refuse(ReasonUnknownKey, nil)
@@ -155,6 +157,20 @@ func (w *work) verifySignature(ctx context.Context, ring *ring, snap *snapshot, 
 		}
 	}
 	return nil, refuse(ReasonSignature, err)
+}
+
+// candidates returns the keys that what has that header may be signed by, and the
+// snapshot that they are of: snap, or a newer one if snap lacks the key. The error
+// matches those of keySet.candidates.
+func (r *ring) candidates(ctx context.Context, snap *snapshot, h *jws.Header) ([]crypto.PublicKey, *snapshot, error) {
+	keys, err := snap.set.candidates(ctx, h)
+	if errors.Is(err, jwkset.ErrKeyNotFound) {
+		if newer := r.renew(ctx, h.KeyID, snap); newer != nil {
+			snap = newer
+			keys, err = snap.set.candidates(ctx, h)
+		}
+	}
+	return keys, snap, err
 }
 
 // parseHeader reads the protected header, of that many bytes in base64url.

@@ -1,0 +1,254 @@
+package token
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/internal/appender"
+	"github.com/clientele-go/clientele/store"
+)
+
+const (
+	// logPause is how long tokens wait for others, with LogBestEffort: a commit
+	// for each would cost more than it.
+	logPause = 50 * time.Millisecond
+	// maxWaiting bounds how many tokens wait for the end of that pause, and then
+	// how many wait to be written.
+	maxWaiting = 4096
+	// tellPause is how long nothing more is told of tokens that were lost.
+	tellPause = time.Minute
+)
+
+// tokenFormat is the number of the format of the data of KindToken.
+const tokenFormat = 1
+
+// labelCredential is the key of the label by which the tokens of a credential are
+// found; those of a client have labelClient.
+const labelCredential = "credential"
+
+// A tokenLog keeps what is issued. With LogBestEffort a request leaves what is
+// there anyway in a slice; all else is done beside it.
+type tokenLog struct {
+	mode      LogMode
+	store     store.Store
+	retention time.Duration
+	logger    *slog.Logger
+	now       func() time.Time
+	appender  *appender.Appender
+	used      usedHours
+
+	// draining is held by who takes what waits to the appender.
+	draining sync.Mutex
+
+	mu             sync.Mutex
+	waiting, spare []issuedEntry
+	timer          *time.Timer
+	armed, closed  bool
+
+	lostCount int // not told of yet
+	lostErr   error
+	told      time.Time
+}
+
+func newTokenLog(cfg *Config) *tokenLog {
+	l := &tokenLog{
+		mode: cfg.Log, store: cfg.Clients.Store(),
+		retention: cfg.Clients.Audit().Retention().Tokens, logger: cfg.Logger, now: cfg.Now,
+	}
+	l.appender = appender.New(appender.Config{Store: l.store, Queue: maxWaiting, Lost: l.lost})
+	return l
+}
+
+// An issuedEntry is a token on its way into the store, in strings that nobody
+// changes.
+type issuedEntry struct {
+	at, expires    time.Time
+	id, clientID   string
+	proof          credentials.Proof
+	address        string
+	requestID      string
+	encodedPayload string // in base64url
+}
+
+// keep keeps a token that was signed. Its error is one to refuse with.
+func (i *Issuer) keep(ctx context.Context, req *Request, issuance *Issuance, token *Token) error {
+	l := i.tokenLog
+	if l.mode == LogOff {
+		return nil
+	}
+	_, rest, _ := strings.Cut(token.AccessToken, ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	e := issuedEntry{
+		at: issuance.now, expires: token.ExpiresAt,
+		id: token.ID, clientID: token.ClientID, proof: token.Credential,
+		address: req.RemoteAddr, requestID: req.RequestID,
+		encodedPayload: payload,
+	}
+	if l.mode == LogBestEffort {
+		l.add(&e)
+		return nil
+	}
+	record, err := e.record(l.retention)
+	if err == nil {
+		err = l.appender.Write(ctx, record)
+	}
+	if err != nil {
+		return i.storeError(ctx, "logging the token", err)
+	}
+	l.use(&e)
+	return nil
+}
+
+// add has e written soon. It never waits for the store.
+func (l *tokenLog) add(e *issuedEntry) {
+	l.mu.Lock()
+	if l.closed || len(l.waiting) >= maxWaiting {
+		err := errQueueFull
+		if l.closed {
+			err = appender.ErrClosed
+		}
+		l.mu.Unlock()
+		l.lose(1, err)
+		return
+	}
+	l.waiting = append(l.waiting, *e)
+	switch {
+	case l.timer == nil:
+		l.timer = time.AfterFunc(logPause, l.drain)
+		l.armed = true
+	case !l.armed:
+		l.timer.Reset(logPause)
+		l.armed = true
+	case len(l.waiting) == maxWaiting/2:
+		l.timer.Reset(0)
+	}
+	l.mu.Unlock()
+}
+
+var errQueueFull = errors.New("tokens are issued faster than the store writes")
+
+// drain takes what waits to the appender.
+func (l *tokenLog) drain() {
+	l.draining.Lock()
+	defer l.draining.Unlock()
+	l.mu.Lock()
+	entries := l.waiting
+	l.waiting, l.spare, l.armed = l.spare, nil, false
+	l.mu.Unlock()
+
+	lost := 0
+	for n := range entries {
+		e := &entries[n]
+		record, err := e.record(l.retention)
+		if err != nil || !l.appender.Add(record) {
+			lost++
+			continue
+		}
+		l.use(e)
+	}
+	clear(entries)
+	l.mu.Lock()
+	l.spare = entries[:0]
+	l.mu.Unlock()
+	l.lose(lost, errQueueFull)
+}
+
+// flush returns when all that was kept before has been written, or lost.
+func (l *tokenLog) flush(ctx context.Context) error {
+	l.drain()
+	return l.appender.Flush(ctx)
+}
+
+// close writes what waits. Nothing is taken any more.
+func (l *tokenLog) close(ctx context.Context) error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.drain()
+	err := l.appender.Close(ctx)
+	l.tell(true)
+	return err
+}
+
+// lost is told that something could not be written.
+func (l *tokenLog) lost(r store.Record, err error) {
+	if r.Kind == client.KindUsed {
+		if parts := strings.Split(r.ID, "."); len(parts) > 1 { // see client.UsedRecord
+			l.used.forget(usedCredential{parts[0], parts[1]})
+		}
+		return
+	}
+	l.lose(1, err)
+}
+
+// lose counts tokens that were lost, and tells of them.
+func (l *tokenLog) lose(n int, err error) {
+	l.mu.Lock()
+	if n > 0 {
+		l.lostCount += n
+		l.lostErr = err
+	}
+	pending := l.lostCount > 0
+	l.mu.Unlock()
+	if pending {
+		l.tell(false)
+	}
+}
+
+// tell logs how many tokens were lost since it last did: at once, then once in a
+// while, or now.
+func (l *tokenLog) tell(atOnce bool) {
+	now := l.now()
+	l.mu.Lock()
+	since := now.Sub(l.told)
+	count, err := l.lostCount, l.lostErr
+	if count == 0 || !atOnce && since >= 0 && since < tellPause {
+		l.mu.Unlock()
+		return
+	}
+	l.lostCount, l.lostErr, l.told = 0, nil, now
+	l.mu.Unlock()
+	l.logger.Warn("issued tokens not logged", "count", count, "cause", err)
+}
+
+// record returns e as it is stored. Its data is what the payload of the token does
+// not say, and the payload as it is.
+func (e *issuedEntry) record(retention time.Duration) (store.Record, error) {
+	payload := e.encodedPayload
+	data := make([]byte, 0, 192+len(payload))
+	data = append(data, `{"method":`...)
+	data = appendString(data, string(e.proof.Method))
+	if e.proof.ID != "" {
+		data = appendMember(data, "credential", e.proof.ID)
+	}
+	if e.address != "" {
+		data = appendMember(data, "address", tidy(e.address))
+	}
+	if e.requestID != "" {
+		data = appendMember(data, "requestId", tidy(e.requestID))
+	}
+	data = append(data, `,"claims":`...)
+	data, err := base64.RawURLEncoding.AppendDecode(data, []byte(payload))
+	if err != nil {
+		return store.Record{}, err // it was encoded a moment ago
+	}
+	data = append(data, '}')
+	labels := make([]store.Label, 1, 2)
+	labels[0] = store.Label{Key: labelClient, Value: e.clientID}
+	if e.proof.ID != "" {
+		labels = append(labels, store.Label{Key: labelCredential, Value: e.proof.ID})
+	}
+	return store.Record{
+		Kind: KindToken, ID: e.id, Labels: labels,
+		Sort:    sortKey(store.Time(e.at)),
+		Expires: store.Time(e.expires.Add(retention)),
+		Format:  tokenFormat, Data: data,
+	}, nil
+}

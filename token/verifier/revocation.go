@@ -1,0 +1,168 @@
+package verifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/clientele-go/clientele/internal/revlist"
+)
+
+// A Revocation says how a Verifier hears of tokens that were revoked before they
+// expired. The zero value is that it does not: then a token is good until its
+// exp. Remembered tokens are looked at like others, and in no mode is anything
+// asked about a token that is not otherwise good.
+//
+// With ModeList it fetches one signed list from the issuer, which package token
+// publishes, and looks up every token in that: no request waits for the issuer
+// while all is well. A revoked token is refused within 12 seconds as a rule: one
+// until all instances of the issuer have heard of it, one until it is in the
+// list, and ten for which the list is fresh (its Cache-Control says so; 1 second
+// to MaxStale count); a Verifier that nobody asked meanwhile fetches it first. If
+// it can't be fetched, the last one counts for MaxStale, and then WhenStale
+// decides. The list is asked for by its ETag, so that one that has not changed
+// costs a request without a body; 100 000 revoked tokens make 2.2 MB.
+//
+// With ModeIntrospection it asks the issuer about each token (RFC 7662), as the
+// API client ClientID, and remembers the answer for MaxStale: a revoked token is
+// refused then, and one whose client was disabled too. Who comes with a token
+// that was not asked about yet waits for the answer; one request is under way for
+// a token however many do. Config.CacheSize bounds what is remembered.
+type Revocation struct {
+	// Mode is ModeOff, ModeList or ModeIntrospection.
+	Mode RevocationMode
+	// MaxStale is for how long the list counts after it was last known to be
+	// the issuer's, if the issuer is away; 0 means 5 minutes. A list says
+	// itself until when it counts, half an hour to an hour after it was
+	// signed, and never does so longer. With ModeIntrospection it is for how
+	// long an answer counts; 0 means 10 seconds. It is 1 second or more.
+	MaxStale time.Duration
+	// WhenStale is what becomes of tokens when there is no list that counts,
+	// or no answer.
+	WhenStale StalePolicy
+	// ClientID and ClientSecret are what the issuer knows this service by, for
+	// ModeIntrospection and StaleIntrospect. They go to Config.Issuer alone,
+	// so that Config.Issuers are empty. The issuer has to allow that client to
+	// ask about tokens for Audience (token.Config.MayIntrospect): else every
+	// token is refused.
+	ClientID     string
+	ClientSecret string `json:"-"`
+}
+
+// Format implements fmt.Formatter: no verb shows the secret.
+func (r Revocation) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "revocation by mode %d, stale after %s then %d, as client %.64q", r.Mode, r.MaxStale, r.WhenStale, r.ClientID)
+}
+
+// LogValue implements slog.LogValuer: without the secret.
+func (r Revocation) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+// A RevocationMode is how a Verifier hears of revocations.
+type RevocationMode uint8
+
+// The ways to hear of revocations.
+const (
+	ModeOff           RevocationMode = iota // not at all
+	ModeList                                // by the list of the issuer; each of Config.Issuers must publish one
+	ModeIntrospection                       // by asking the issuer about each token
+)
+
+// A StalePolicy is what becomes of tokens that may have been revoked.
+type StalePolicy uint8
+
+// What may become of them.
+const (
+	// StaleRefuse says nothing of them (ErrUnavailable, 503): who revokes a
+	// token can rely on it.
+	StaleRefuse StalePolicy = iota
+	// StaleAccept accepts them: whoever keeps the issuer away from the
+	// Verifier keeps revoked tokens good until they expire.
+	StaleAccept
+	// StaleIntrospect, with ModeList, asks the issuer about them one by one,
+	// and says nothing of them if that fails too. An answer counts for 10
+	// seconds.
+	StaleIntrospect
+)
+
+// listMember is where the metadata says where the list is.
+const listMember = "clientele_revocations_uri"
+
+const defaultMaxStale = 5 * time.Minute
+
+// A revocable is what a token is looked up by.
+type revocable struct{ token, client revlist.Digest }
+
+func (v *Verifier) setRevocation(cfg *Config) error {
+	r := &cfg.Revocation
+	asks := r.Mode == ModeIntrospection || r.WhenStale == StaleIntrospect
+	switch {
+	case *r == Revocation{}:
+		return nil
+	case r.Mode == ModeOff:
+		return errors.New("config: Revocation has no Mode")
+	case r.Mode > ModeIntrospection:
+		return fmt.Errorf("config: Revocation.Mode is %d, which is none", r.Mode)
+	case r.WhenStale > StaleIntrospect:
+		return fmt.Errorf("config: Revocation.WhenStale is %d, which is none", r.WhenStale)
+	case r.Mode == ModeIntrospection && r.WhenStale == StaleIntrospect:
+		return errors.New("config: Revocation.WhenStale is StaleIntrospect, which is what ModeIntrospection does first")
+	case r.MaxStale != 0 && r.MaxStale < time.Second:
+		return fmt.Errorf("config: Revocation.MaxStale is %s, want a second or more", r.MaxStale)
+	case cfg.Keys != nil:
+		return errors.New("config: Revocation is for issuers on the network: with Keys, use Check")
+	case asks && (r.ClientID == "" || r.ClientSecret == ""):
+		return errors.New("config: Revocation needs a ClientID and a ClientSecret to ask with")
+	case asks && len(cfg.Issuers) > 0:
+		return errors.New("config: Revocation has a credential, which is for one issuer: Issuers are not allowed")
+	}
+	if asks {
+		v.introspector = newIntrospector(cfg, v.network)
+	}
+	if r.Mode == ModeIntrospection {
+		return nil
+	}
+	if r.MaxStale == 0 {
+		r.MaxStale = defaultMaxStale
+	}
+	v.lists = make(map[string]*list)
+	for issuer, ring := range v.rings {
+		v.lists[issuer] = &list{
+			issuer: issuer, ring: ring, config: *r, now: cfg.Now, log: cfg.Logger,
+			source: &listSource{finder: newFinder(issuer, v.network.urls[issuer], listMember, v.network.client, cfg.Now)},
+		}
+	}
+	return nil
+}
+
+// checkRevoked returns an error unless the token, which has those claims, is not
+// revoked, as far as Config.Revocation asks for it.
+func (v *Verifier) checkRevoked(ctx context.Context, token string, c *Claims, now time.Time) error {
+	l, ok := v.lists[c.Issuer]
+	if !ok {
+		return v.introspector.check(ctx, token, c, now)
+	}
+	known, err := l.get(ctx, now)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil && l.config.WhenStale == StaleAccept:
+		return nil // the list logs that it can't be had
+	case err != nil && l.config.WhenStale == StaleIntrospect:
+		return v.introspector.check(ctx, token, c, now)
+	case err != nil:
+		return err
+	case known.Revoked(c.revocable.token, c.revocable.client, c.IssuedAt.Unix()):
+		return refuse(ReasonRevoked, nil)
+	}
+	return nil
+}
+
+// A network is what the issuers are reached by.
+type network struct {
+	client *http.Client
+	urls   map[string]*url.URL // by issuer
+}
