@@ -157,8 +157,14 @@ func (s *selection) count() *builder {
 // which is seen whether there are more.
 func (s *selection) page() (*builder, error) {
 	b, q := &builder{}, s.query
-	b.add("SELECT " + columns + " FROM ")
-	s.from(b, true)
+	alone := s.by >= 0 && q.Text == ""
+	if alone {
+		// Rows that the offset skips cost no look at their records.
+		b.add("SELECT " + columns + " FROM (SELECT by.rid, by.sort, by.id FROM ")
+	} else {
+		b.add("SELECT " + columns + " FROM ")
+	}
+	s.from(b, !alone)
 	s.where(b)
 	from, to := q.From, q.To
 	if q.After != "" {
@@ -183,6 +189,10 @@ func (s *selection) page() (*builder, error) {
 	}
 	b.add(" ORDER BY " + s.table() + ".sort" + direction + ", " + s.table() + ".id" + direction)
 	b.add(" LIMIT ? OFFSET ?").int(int64(q.Limit) + 1).int(int64(q.Offset))
+	if alone {
+		b.add(") AS page CROSS JOIN record ON record.rid = page.rid")
+		b.add(" ORDER BY page.sort" + direction + ", page.id" + direction)
+	}
 	return b, nil
 }
 

@@ -14,9 +14,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/clientele-go/clientele/admin"
+	"github.com/clientele-go/clientele/admin/portal"
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials/jwks"
+	"github.com/clientele-go/clientele/examples/internal/demo"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/sqlitestore"
 	"github.com/clientele-go/clientele/store"
@@ -38,10 +41,14 @@ type authority struct {
 	store   store.Store
 	audit   *audit.Log
 	clients *client.Registry
+	roles   *admin.Roles // nil: nobody can administer
 	issuer  *token.Issuer
+	jwks    *jwks.Cache
+	portal  *portal.Handler
 
-	issuerURL string
-	allowJWKS jwks.Allow
+	issuerURL    string
+	allowJWKS    jwks.Allow
+	numericTimes bool
 }
 
 // open opens the database and puts together what works on it.
@@ -49,7 +56,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if err := makeFolder(o.data); err != nil {
 		return nil, fmt.Errorf("-data %s: %w; the program needs a folder that it can write to", o.data, err)
 	}
-	a := &authority{log: log, issuerURL: o.issuer}
+	a := &authority{log: log, issuerURL: o.issuer, numericTimes: o.numericTimes}
 	if o.insecureJWKS {
 		a.allowJWKS = jwks.Allow{AnyPort: true, Private: true}
 		log.Warn("-insecure-jwks: client JWKS URLs may reach into this network; not for production")
@@ -66,14 +73,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if a.store, err = a.db.Tenant(ctx, tenant); err != nil {
 		return nil, databaseError(path, err)
 	}
-	if a.audit, err = audit.NewLog(audit.Config{Store: a.store}); err != nil {
-		return nil, err
-	}
-	catalog, err := resource.NewCatalog(resource.Config{Store: a.store, Audit: a.audit})
-	if err != nil {
-		return nil, err
-	}
-	if a.clients, err = client.NewRegistry(client.Config{Store: a.store, Resources: catalog, Audit: a.audit, AllowJWKS: a.allowJWKS}); err != nil {
+	if err := a.openClients(ctx, o); err != nil {
 		return nil, err
 	}
 	keyPath := filepath.Join(o.data, "sealing.key")
@@ -81,13 +81,13 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if err != nil {
 		return nil, err
 	}
-	keys, err := jwks.New(jwks.Config{Allow: a.allowJWKS, Logger: log})
+	a.jwks, err = jwks.New(jwks.Config{Allow: a.allowJWKS, Logger: log})
 	if err != nil {
 		return nil, err
 	}
 	a.issuer, err = token.NewIssuer(ctx, token.Config{
 		Issuer: o.issuer, Clients: a.clients, Logger: log,
-		SealingKeys: []token.SealingKey{key}, JWKS: keys,
+		SealingKeys: []token.SealingKey{key}, JWKS: a.jwks,
 		// What callers of the original sign counts here too.
 		CompatibleAssertions: true,
 	})
@@ -95,6 +95,31 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 		return nil, fmt.Errorf("%s is not the key that the signing keys in %s were sealed with; put that one back: %w", keyPath, path, err)
 	}
 	return a, err
+}
+
+// openClients loads the catalog, and puts together what knows of API clients.
+func (a *authority) openClients(ctx context.Context, o options) (err error) {
+	if a.audit, err = audit.NewLog(audit.Config{
+		Store: a.store, Logger: a.log, Retention: audit.Retention{Events: o.keepAudit},
+	}); err != nil {
+		return err
+	}
+	catalog, err := resource.NewCatalog(resource.Config{Store: a.store, Audit: a.audit})
+	if err != nil {
+		return err
+	}
+	if err := a.loadCatalog(ctx, catalog, o.catalog); err != nil {
+		return err
+	}
+	if a.roles, err = findRoles(ctx, catalog, o.adminService); err != nil {
+		return err
+	}
+	cfg := client.Config{Store: a.store, Resources: catalog, Audit: a.audit, AllowJWKS: a.allowJWKS}
+	if a.roles != nil {
+		cfg.KeepOne = a.roles.Full()
+	}
+	a.clients, err = client.NewRegistry(cfg)
+	return err
 }
 
 // databaseError says what to do about an error of Open.
@@ -111,12 +136,19 @@ func databaseError(path string, err error) error {
 	return fmt.Errorf("database %s: %w; %s", path, err, advice)
 }
 
-func (a *authority) close() error { return a.db.Close() }
+// close writes what is still to be written, and closes the database.
+func (a *authority) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return errors.Join(a.issuer.Close(ctx), a.db.Close())
+}
 
 // prepare brings into the database what the files of the flags say.
 func (a *authority) prepare(ctx context.Context, o options) error {
-	if err := a.loadCatalog(ctx, o.catalog); err != nil {
-		return err
+	if o.demo {
+		if err := demo.Fill(ctx, a.clients); err != nil {
+			return fmt.Errorf("-demo: %w", err)
+		}
 	}
 	if o.clients != "" {
 		if err := a.declare(ctx, o.clients); err != nil {
@@ -129,7 +161,7 @@ func (a *authority) prepare(ctx context.Context, o options) error {
 	return nil
 }
 
-func (a *authority) loadCatalog(ctx context.Context, path string) error {
+func (a *authority) loadCatalog(ctx context.Context, catalog *resource.Catalog, path string) error {
 	var file io.Reader = bytes.NewReader(builtin)
 	if path == "" {
 		path = "(built-in)"
@@ -142,7 +174,7 @@ func (a *authority) loadCatalog(ctx context.Context, path string) error {
 		file = f
 	}
 	ctx = audit.WithActor(ctx, audit.Program("authserver -catalog"))
-	report, err := a.clients.Resources().Load(ctx, file)
+	report, err := catalog.Load(ctx, file)
 	if err != nil {
 		return fmt.Errorf("-catalog %s: %w", path, err)
 	}
@@ -182,14 +214,14 @@ func (a *authority) sweep(ctx context.Context) {
 	}
 }
 
-// tokenEndpoint is where an issuer with the default paths has it.
-func tokenEndpoint(issuer string) string { return issuer + "/oauth2/v1/token" }
-
-func (a *authority) routes() http.Handler {
+func (a *authority) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	a.issuer.Mount(mux)
 	mux.HandleFunc("GET /healthz", a.health)
-	return mux
+	if err := a.mountPortal(mux); err != nil {
+		return nil, err
+	}
+	return mux, a.mountAdmin(mux)
 }
 
 // health answers whether the server can do its work, which takes the database.

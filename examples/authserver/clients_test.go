@@ -91,9 +91,10 @@ func TestTheSecretsOfAClientThatExistsAreNotTheFiles(t *testing.T) {
 	s := start(t, dir, "-clients", file)
 	write(t, dir, "clients.json", `[`+declared("report", billingSecret)+`]`)
 	s.Signal(syscall.SIGHUP)
-	ignored := s.Wait("declared secret ignored: the client exists, and its secrets are an administrator's")
+	ignored := s.Wait("declared client")
 	require.Equal(t, "WARN", ignored["level"])
 	require.Equal(t, "report", ignored["client"])
+	require.Contains(t, ignored["note"], "the client exists, and its secrets are an administrator's")
 	requireApplied(t, s.Wait("clients applied"), []any{}, []any{}, []any{"report"})
 	s.token("report", reportSecret)
 	status, _ := s.post("report", billingSecret)
@@ -116,23 +117,23 @@ func TestAFileWithAnErrorChangesNothingAndSaysWhichField(t *testing.T) {
 		{"nothing", ``, `not JSON`},
 		{"cut off", `[{"name":"a"}`, `not JSON`},
 		{"a second value behind the first", `[] []`, `not JSON`},
-		{"a string", `"a"`, `the file: is a JSON string`},
-		{"an object without records", `{"clients":[]}`, `records: is missing`},
-		{"records of a wrong type", `{"records":{}}`, `records: is a JSON object`},
-		{"a client that is no object", `[` + good + `,7]`, `[1]: is a JSON number`},
-		{"null for a client", `[` + good + `,null]`, `[1].name: is required`},
+		{"a string", `"a"`, `not JSON: line 1: no object`},
+		{"an object without records", `{"clients":[]}`, `records is missing`},
+		{"records of a wrong type", `{"records":{}}`, `records: is an object, want a list`},
+		{"a client that is no object", `[` + good + `,7]`, `[1]: is a number, want an object`},
+		{"null for a client", `[` + good + `,null]`, `[1]: is null, want an object`},
 		{"no name", `{"records":[` + good + `,{"description":"x"}]}`, `records[1].name: is required`},
 		{"a name of 256 characters", fmt.Sprintf(`[`+good+`,{"name":"%0256d"}]`, 0), `[1].name: has 256 characters, at most 255`},
-		{"a name twice, in another case", `[` + good + `,{"name":"GOOD"}]`, `[1].name: \"GOOD\" stands in [0] already`},
-		{"an id twice", `[{"name":"a","id":"x"},{"name":"b","id":"x"}]`, `[1].id: \"x\" stands in [0] already`},
+		{"a name twice, in another case", `[` + good + `,{"name":"GOOD"}]`, `[1].name: is that of Clients[0] too`},
+		{"an id twice", `[{"name":"a","id":"x"},{"name":"b","id":"x"}]`, `[1].id: \"x\" is, or was once, the id of a client`},
 		{"an id with a space", `[` + good + `,{"name":"a","id":"a b"}]`, `[1].id: has other characters`},
 		{"the id of another client", `[` + good + `,{"name":"other","id":"report"}]`, `[1].id: \"report\" is, or was once, the id of a client`},
-		{"another id of a client that exists", `[` + good + `,{"name":"report","id":"x"}]`, `[1].id: is \"x\", but the client \"report\" has \"report\"`},
-		{"a status that is no boolean", `[` + good + `,{"name":"a","status":"true"}]`, `[1].status: is a JSON string, want bool`},
-		{"a lifetime of 59 seconds", `[` + good + `,{"name":"a","accessTokenLifeTime":59}]`, `[1].accessTokenLifeTime: is 59; choose 60 to 86400 seconds`},
-		{"a lifetime of 86401 seconds", `[` + good + `,{"name":"a","accessTokenLifeTime":86401}]`, `[1].accessTokenLifeTime: is 86401`},
-		{"a lifetime of zero", `[` + good + `,{"name":"a","accessTokenLifeTime":0}]`, `[1].accessTokenLifeTime: is 0`},
-		{"a lifetime in halves of a second", `[` + good + `,{"name":"a","accessTokenLifeTime":60.5}]`, `[1].accessTokenLifeTime: is a JSON number 60.5`},
+		{"another id of a client that exists", `[` + good + `,{"name":"report","id":"x"}]`, `[1].id: is \"x\", but the client has \"report\", and ids never change`},
+		{"a status that is no boolean", `[` + good + `,{"name":"a","status":"true"}]`, `[1].status: is a string, want true or false`},
+		{"a lifetime of 59 seconds", `[` + good + `,{"name":"a","accessTokenLifeTime":59}]`, `[1].accessTokenLifeTime: is 59s; choose 1m0s to 24h0m0s`},
+		{"a lifetime of 86401 seconds", `[` + good + `,{"name":"a","accessTokenLifeTime":86401}]`, `[1].accessTokenLifeTime: is 24h0m1s`},
+		{"a lifetime of zero", `[` + good + `,{"name":"a","accessTokenLifeTime":0}]`, `[1].accessTokenLifeTime: is 0; choose 60 to 86400 seconds`},
+		{"a lifetime in halves of a second", `[` + good + `,{"name":"a","accessTokenLifeTime":60.5}]`, `[1].accessTokenLifeTime: is 60.5; choose 60 to 86400 seconds, as a whole number`},
 		{"an unknown way to authenticate", `[` + good + `,{"name":"a","clientAuthentication":{"authType":"MAGIC"}}]`, `[1].clientAuthentication.authType: is \"MAGIC\"; choose`},
 		{"a JWKS URL that is missing", `[` + good + `,{"name":"a","clientAuthentication":{"authType":"JWKS"}}]`, `[1].clientAuthentication.clientJWKsUrl: is required`},
 		{"a JWKS URL by http", `[` + good + `,{"name":"a","clientAuthentication":{"authType":"JWKS","clientJWKsUrl":"http://127.0.0.1/jwks"}}]`, `[1].clientAuthentication.clientJWKsUrl: `},
@@ -140,17 +141,17 @@ func TestAFileWithAnErrorChangesNothingAndSaysWhichField(t *testing.T) {
 		{"a key that is none", `[` + good + `,{"name":"a","clientAuthentication":{"authType":"PUBKEYCERT","publicKeys":[{"keyName":"k","keyValue":"x"}]}}]`, `[1].clientAuthentication.publicKeys[0].keyValue: `},
 		{"a resource server that is not there", `[` + good + `,{"name":"a","clientResources":[{"id":"nowhere","selectedScopes":[{"id":"x"}]}]}]`, `[1].clientResources[0].id: names the resource server \"nowhere\"`},
 		{"a name of a resource server that is not there", `[` + good + `,{"name":"a","clientResources":[{"name":"Nowhere","selectedScopes":[]}]}]`, `[1].clientResources[0].name: names the resource server \"Nowhere\"`},
-		{"neither id nor name of a resource server", `[` + good + `,{"name":"a","clientResources":[{"selectedScopes":[{"id":"orders::reader"}]}]}]`, `[1].clientResources[0].name: names the resource server \"\"`},
+		{"neither id nor name of a resource server", `[` + good + `,{"name":"a","clientResources":[{"selectedScopes":[{"id":"orders::reader"}]}]}]`, `[1].clientResources[0].id: names the resource server \"\"`},
 		{"a scope that is not there", `[` + good + `,{"name":"a","clientResources":[{"id":"example","selectedScopes":[{"id":"orders::reader"},{"id":"x"}]}]}]`, `[1].clientResources[0].selectedScopes[1].id: names the scope \"x\"`},
 		{"two scopes of a service", `[` + good + `,{"name":"a","clientResources":[{"id":"example","selectedScopes":[{"id":"orders::reader"},{"id":"orders::editor"}]}]}]`, `selectedScopes[1].id: is a second scope`},
 		{"a digest in base64", `[` + good + `,{"name":"a","secrets":[{"sha256":"AAAA","expiresAt":` + inAMonth + `}]}]`, `[1].secrets[0].sha256: want the SHA-256`},
-		{"a digest that is missing", `[` + good + `,{"name":"a","secrets":[{"expiresAt":` + inAMonth + `}]}]`, `[1].secrets[0].sha256: want the SHA-256`},
-		{"a secret without an end", `[` + good + `,{"name":"a","secrets":[{` + digest + `}]}]`, `[1].secrets[0].expiresAt: want seconds since 1970`},
+		{"a digest that is missing", `[` + good + `,{"name":"a","secrets":[{"expiresAt":` + inAMonth + `}]}]`, `[1].secrets[0].sha256: is missing: the SHA-256`},
+		{"a secret without an end", `[` + good + `,{"name":"a","secrets":[{` + digest + `}]}]`, `[1].secrets[0].expiresAt: is required, in seconds since 1970`},
 		{"a secret that has ended", `[` + good + `,{"name":"a","secrets":[{` + digest + `,"expiresAt":"1700000000"}]}]`, `[1].secrets[0].expiresAt: is 2023-11-14T22:13:20Z; choose a time within 365 days`},
 		{"an end in milliseconds", `[` + good + `,{"name":"a","secrets":[{` + digest + `,"expiresAt":"` + inAMonth + `000"}]}]`, `[1].secrets[0].expiresAt: is `},
-		{"an end in words", `[` + good + `,{"name":"a","secrets":[{` + digest + `,"expiresAt":"2027-01-01"}]}]`, `[1].secrets[0].expiresAt: want seconds since 1970`},
+		{"an end in words", `[` + good + `,{"name":"a","secrets":[{` + digest + `,"expiresAt":"2027-01-01"}]}]`, `[1].secrets[0].expiresAt: is \"2027-01-01\", want whole seconds since 1970`},
 		{"three secrets", `[` + good + `,{"name":"a","secrets":[{` + digest + `,"expiresAt":` + inAMonth + `},{` + digest + `,"expiresAt":` + inAMonth + `},{` + digest + `,"expiresAt":` + inAMonth + `}]}]`, `[1].secrets: are 3, at most 2`},
-		{"two faults: both are said", `[{"name":"a","status":1},{"name":""}]`, `[0].status: is a JSON number, want bool; [1].name: is required`},
+		{"two faults: both are said", `[{"name":"a","status":1},{"name":7}]`, `[0].status: is a number, want true or false; [1].name: is a number`},
 	}
 
 	dir := t.TempDir()

@@ -22,6 +22,7 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 		{"an argument", []string{"serve"}, `unexpected argument "serve"`},
 		{"an address without a port", []string{"-addr", "127.0.0.1"}, "is not host:port"},
 		{"an address of all interfaces without an issuer", []string{"-addr", ":0"}, "say by which https URL with -issuer"},
+		{"a negative time to keep audit events", []string{"-keep-audit", "-1h"}, "-keep-audit -1h0m0s is negative"},
 		{"no data folder", []string{"-data", ""}, "-data is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -37,7 +38,7 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 func TestHelpExplainsEverything(t *testing.T) {
 	code, stderr := proctest.Start(t, proctest.Self(t), "-help").Exit()
 	require.Zero(t, code)
-	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "SIGHUP", "sha256", "expiresAt", "/healthz"} {
+	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz"} {
 		require.Contains(t, stderr, word)
 	}
 }

@@ -31,6 +31,10 @@ type options struct {
 	issuer string
 
 	insecureJWKS bool
+	demo         bool
+	adminService string
+	numericTimes bool
+	keepAudit    time.Duration
 	catalog      string
 	bootstrap    string
 	clients      string
@@ -41,18 +45,20 @@ const usage = `Authserver issues access tokens to API clients.
   POST ISSUER/oauth2/v1/token   a token, by a secret or by a signed assertion
   GET  ISSUER/oauth2/v1/keys    the JWK Set that verifies it
   GET  /.well-known/…           the metadata: oauth-authorization-server, openid-configuration
+  *    /admin/api/v1/…          the admin API, below /ziam/admin/api/v1 too; openapi.json describes it
+  GET  /portal/                 the same for people; a link to sign in stands on standard output
   GET  /healthz                 200 while the database answers
 
-SIGHUP applies the file of -clients again; SIGINT and SIGTERM end the program,
-after the requests under way. The log is JSON, on standard error. The exit code
-is 0 after a signal, 2 for wrong flags and 1 for everything else.
+SIGHUP applies the file of -clients again and makes a new link; SIGINT and SIGTERM
+end the program, after the requests under way. The log is JSON, on standard error.
+The exit code is 0 after a signal, 2 for wrong flags and 1 for everything else.
 
 `
 
 const clientsUsage = `
 The file of -clients is an array of API clients, or {"records":[…]} with one:
 
-  [{"name":"nightly report",                  required; the client is found by it
+  [{"name":"nightly report",                  required
     "description":"",
     "status":true,                            absent: true for a new client, else as it is
     "accessTokenLifeTime":3600,               seconds, 60 to 86400; absent: 3600
@@ -64,6 +70,8 @@ The file of -clients is an array of API clients, or {"records":[…]} with one:
         "clientCertificates":[{"certContent":"<PEM>"}]},
     "clientResources":[{"id":"example",       of the resource server; or "name":"Example APIs"
       "selectedScopes":[{"id":"orders::reader"}]}],
+    "labels":{"team":"finance"},              beside those that an administrator gives it
+    "externalId":"nightly-report",            what the client is found by; absent: its name
     "id":"nightly-report",                    of a new client; absent: generated
     "secrets":[{"sha256":"<64 hex digits>",   of a new client, two at most, each of 128
       "expiresAt":"<epoch seconds>"}]}]       random bits or more, ending within 365 days
@@ -85,6 +93,10 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.bootstrap, "bootstrap", "", "`file` that gets the credentials of a first API client, once")
 	flags.StringVar(&o.clients, "clients", "", "`file` that declares API clients, applied at start and on SIGHUP (see below)")
 	flags.BoolVar(&o.insecureJWKS, "insecure-jwks", false, "let JWKS URLs of clients be http, and loopback and private addresses, for trying things on one machine")
+	flags.BoolVar(&o.demo, "demo", false, "add two made-up resource servers and a hundred API clients, to look at in the portal")
+	flags.StringVar(&o.adminService, "admin-service", "", "`service` of the catalog whose roles Super Admin and View Only Admin administer API clients (default ZIAM or else IAM, if there is one)")
+	flags.BoolVar(&o.numericTimes, "numeric-times", false, "answer times in the admin API as JSON numbers, for callers that read no strings (the Go SDK of the original)")
+	flags.DurationVar(&o.keepAudit, "keep-audit", 0, "how long audit events are kept, 8760h for a year (default for ever)")
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
@@ -106,6 +118,9 @@ func (o options) check(rest []string) error {
 	}
 	if o.data == "" {
 		return errors.New("-data is empty: name a folder")
+	}
+	if o.keepAudit < 0 {
+		return fmt.Errorf("-keep-audit %v is negative: leave it out to keep audit events for ever", o.keepAudit)
 	}
 	host, _, err := net.SplitHostPort(o.addr)
 	if err != nil {
@@ -166,11 +181,18 @@ func serve(o options, log *slog.Logger) (err error) {
 	sweeper.Go(func() { a.sweep(ctx) })
 	defer stop() // also where serving fails, so that it ends
 
-	server := newServer(a.routes(), log)
+	routes, err := a.routes()
+	if err != nil {
+		return err
+	}
+	server := newServer(routes, log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	log.Info("authserver listens", "issuer", o.issuer, "token_endpoint", tokenEndpoint(o.issuer),
+	log.Info("authserver listens", "issuer", o.issuer, "token_endpoint", a.issuer.TokenEndpoint(),
 		"address", listener.Addr().String(), "data", o.data, "bootstrap", o.bootstrap)
+	if err := a.invite(os.Stdout); err != nil {
+		return err
+	}
 
 	for {
 		select {
@@ -178,6 +200,9 @@ func serve(o options, log *slog.Logger) (err error) {
 			return fmt.Errorf("serving %s: %w", o.addr, err)
 		case <-hangup:
 			a.reload(ctx, o.clients)
+			if err := a.invite(os.Stdout); err != nil {
+				log.Error("no sign-in link", "error", err.Error())
+			}
 		case <-ctx.Done():
 			stop() // a second signal ends the program at once
 			return shutdown(server, log)

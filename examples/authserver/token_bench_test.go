@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"crypto/rand"
 	"log/slog"
 	"net/http"
@@ -42,7 +43,8 @@ func BenchmarkTokenBySecret(b *testing.B) {
 	})
 }
 
-func benchmarkTokenBySecret(b *testing.B, s store.Store) {
+// benchmarkIssuer returns an Issuer on s, and a request that it grants.
+func benchmarkIssuer(b *testing.B, s store.Store, configure ...func(*token.Config)) (*token.Issuer, token.Request) {
 	ctx := audit.WithActor(b.Context(), audit.Program("benchmark"))
 	catalog := must(resource.NewCatalog(resource.Config{Store: s}))(b)
 	registry := must(client.NewRegistry(client.Config{Store: s, Resources: catalog}))(b)
@@ -55,11 +57,24 @@ func benchmarkTokenBySecret(b *testing.B, s store.Store) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	issuer := must(token.NewIssuer(ctx, token.Config{
+	cfg := token.Config{
 		Issuer: "https://auth.example.com", Clients: registry, Logger: slog.New(slog.DiscardHandler),
 		SealingKeys: []token.SealingKey{must(token.NewSealingKey(rand.Reader))(b)},
-	}))(b)
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ID}, "client_secret": {secret.Reveal()}}.Encode()
+	}
+	for _, f := range configure {
+		f(&cfg)
+	}
+	return must(token.NewIssuer(ctx, cfg))(b), token.Request{ClientID: c.ID, ClientSecret: secret.Reveal()}
+}
+
+func benchmarkTokenBySecret(b *testing.B, s store.Store) {
+	issuer, request := benchmarkIssuer(b, s)
+	defer func() {
+		if err := issuer.Close(context.Background()); err != nil {
+			b.Error(err)
+		}
+	}()
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {request.ClientID}, "client_secret": {request.ClientSecret}}.Encode()
 	b.ReportAllocs()
 	for b.Loop() {
 		r := httptest.NewRequest(http.MethodPost, "/oauth2/v1/token", strings.NewReader(form))

@@ -1,0 +1,166 @@
+package portal
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/clientele-go/clientele/client"
+)
+
+// confirmView asks for the word YES.
+type confirmView struct {
+	page
+	Crumbs   []crumb
+	Name     string // of what it is about
+	Code     string // the id of that
+	Question string
+	Effects  []string // what will be
+	Button   string
+	Action   string
+	Back     string
+	Wrong    string // why the word was not taken
+	InUse    bool   // the person has been told that it was used a short time ago
+}
+
+// A crumb is a page above this one.
+type crumb struct{ Text, Link string }
+
+// aboutClient returns the question about a client, without the question.
+func (h *Handler) aboutClient(v *visitor, c *client.Client, title string) *confirmView {
+	back := h.base + "clients/" + c.ID
+	return &confirmView{
+		page: h.page(v, title, "clients"), Name: c.Name, Code: c.ID, Back: back,
+		Crumbs: []crumb{{"API Clients", h.base + "clients"}, {c.Name, back}},
+	}
+}
+
+// confirmed reports whether the word was typed.
+func confirmed(r *http.Request) bool { return strings.TrimSpace(r.PostFormValue("confirm")) == "YES" }
+
+const notConfirmed = "Type the word YES, in capital letters."
+
+func (h *Handler) askDeleteClient(w http.ResponseWriter, r *http.Request, v *visitor) {
+	if c, ok := h.client(w, r); ok {
+		h.confirmDelete(w, r, v, c, http.StatusOK, "")
+	}
+}
+
+func (h *Handler) confirmDelete(w http.ResponseWriter, r *http.Request, v *visitor, c *client.Client, status int, wrong string) {
+	view := h.aboutClient(v, c, "Delete "+c.Name)
+	view.Question, view.Button, view.Action, view.Wrong = "Delete this API client?", "Delete the API client", r.URL.Path, wrong
+	view.Effects = []string{
+		"It gets no more access tokens, from this moment on. Those that it holds stay valid until they expire, at most " + minutes(c.TokenLifetime) + " minutes.",
+		"Its client id is never used again. What calls by it has to be set up anew.",
+		"This can't be undone. To stop it for a while, disable it instead.",
+	}
+	h.show(w, r, status, "confirm.html", view)
+}
+
+func (h *Handler) deleteClient(w http.ResponseWriter, r *http.Request, v *visitor) {
+	c, ok := h.client(w, r)
+	if !ok {
+		return
+	}
+	if !confirmed(r) {
+		h.confirmDelete(w, r, v, c, http.StatusUnprocessableEntity, notConfirmed)
+		return
+	}
+	err := h.registry.Delete(r.Context(), c.ID)
+	switch {
+	case errors.Is(err, client.ErrNotFound):
+		h.notFound(w, r)
+	case errors.Is(err, client.ErrLast):
+		h.lastOne(w, r, v, c)
+	case err != nil:
+		h.fail(w, r, err)
+	default:
+		http.Redirect(w, r, h.base+"clients?done=deleted", http.StatusSeeOther)
+	}
+}
+
+// lastOne says why a client must stay.
+func (h *Handler) lastOne(w http.ResponseWriter, r *http.Request, v *visitor, c *client.Client) {
+	h.show(w, r, http.StatusConflict, "message.html", &messageView{
+		page: h.page(v, "This one has to stay", "clients"), Message: lastMessage(c.Name),
+		Advice: "Nothing was changed. Give another enabled client the same access first.",
+		Link:   h.base + "clients/" + c.ID, LinkText: "Back to " + c.Name,
+	})
+}
+
+func lastMessage(name string) string {
+	return "“" + name + "” is the last enabled API client that may administer this server. Without it nobody could do so by the API."
+}
+
+// secretOf returns the secret that the path names, of the client that it names. If
+// ok is false, the answer has been given.
+func (h *Handler) secretOf(w http.ResponseWriter, r *http.Request) (_ *client.Client, _ client.Secret, ok bool) {
+	c, ok := h.client(w, r)
+	if !ok {
+		return nil, client.Secret{}, false
+	}
+	for _, s := range c.Secrets {
+		if s.ID == r.PathValue("secret") {
+			return c, s, true
+		}
+	}
+	h.notFound(w, r)
+	return nil, client.Secret{}, false
+}
+
+func (h *Handler) askDeleteSecret(w http.ResponseWriter, r *http.Request, v *visitor) {
+	if c, s, ok := h.secretOf(w, r); ok {
+		h.confirmDeleteSecret(w, r, v, c, s, http.StatusOK, "")
+	}
+}
+
+func (h *Handler) confirmDeleteSecret(w http.ResponseWriter, r *http.Request, v *visitor, c *client.Client, s client.Secret, status int, wrong string) {
+	uses, err := h.registry.LastUsed(r.Context(), c.ID)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	effects := []string{"The secret " + s.ID + ", added " + longTime(s.CreatedAt) + ", is refused from this moment on.", "This can't be undone."}
+	if len(c.Secrets) == 1 {
+		effects = append(effects, "It is the only one: “"+c.Name+"” gets no more tokens until another one is added.")
+	}
+	view := h.aboutClient(v, c, "Delete a secret of "+c.Name)
+	view.Question, view.Button, view.Action, view.Wrong, view.Effects = "Delete this secret?", "Delete the secret", r.URL.Path, wrong, effects
+	switch used := uses[s.ID]; {
+	case used.IsZero():
+		view.Effects = append(view.Effects, "No use of it is known here.")
+	case h.now().Sub(used) < client.InUse+time.Hour: // the log has one use of each hour
+		view.InUse = true
+		view.Effects = append(view.Effects, "It is in use: the last time was "+h.relative(used)+". Whoever uses it gets no more tokens.")
+	default:
+		view.Effects = append(view.Effects, "It was used last "+h.relative(used)+", so it should be safe to delete.")
+	}
+	h.show(w, r, status, "confirm.html", view)
+}
+
+func (h *Handler) deleteSecret(w http.ResponseWriter, r *http.Request, v *visitor) {
+	c, s, ok := h.secretOf(w, r)
+	if !ok {
+		return
+	}
+	if !confirmed(r) {
+		h.confirmDeleteSecret(w, r, v, c, s, http.StatusUnprocessableEntity, notConfirmed)
+		return
+	}
+	remove := h.registry.DeleteUnusedSecret
+	if r.PostFormValue("inuse") != "" { // the page has said so
+		remove = h.registry.DeleteSecret
+	}
+	err := remove(r.Context(), c.ID, s.ID)
+	switch {
+	case errors.Is(err, client.ErrInUse):
+		h.confirmDeleteSecret(w, r, v, c, s, http.StatusConflict, "It was used just now. Look again whether it may go.")
+	case errors.Is(err, client.ErrNotFound):
+		h.notFound(w, r)
+	case err != nil:
+		h.fail(w, r, err)
+	default:
+		http.Redirect(w, r, h.base+"clients/"+c.ID+"?done=secret-deleted", http.StatusSeeOther)
+	}
+}

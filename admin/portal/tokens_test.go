@@ -1,0 +1,130 @@
+package portal_test
+
+import (
+	"compress/gzip"
+	"html"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/token"
+)
+
+var reader = []client.Grant{{ServerID: "orders-api", ScopeID: "orders::read"}}
+
+func TestTokensAreListedAndShown(t *testing.T) {
+	w := newWorld(t)
+	b := w.sits(full)
+	require.Contains(t, b.get("/portal/tokens").Body.String(), "No token was issued lately")
+	c := w.add(client.Spec{Name: "caller", Grants: reader})
+	secret, kept := w.addSecret(c.ID)
+	issued := w.issue(c.ID, secret)
+	for _, path := range []string{"tokens", "tokens?client=" + c.ID, "tokens?jti=" + issued.ID, "tokens?status=active", "tokens?from=2027-03-01&to=2027-03-01"} {
+		page := b.get("/portal/" + path).Body.String()
+		require.Contains(t, page, issued.ID, path)
+		require.Contains(t, page, "caller", path)
+		require.Contains(t, page, "Active</span>", path)
+	}
+	for _, path := range []string{"tokens?client=none", "tokens?status=revoked", "tokens?to=2027-02-28"} {
+		require.NotContains(t, b.get("/portal/"+path).Body.String(), issued.ID, path)
+	}
+	answer := w.sits(viewer).get("/portal/tokens/" + issued.ID)
+	page := html.UnescapeString(answer.Body.String())
+	require.Contains(t, page, `"client_id": "`+c.ID+`"`)
+	require.Contains(t, page, kept.ID)
+	require.NotContains(t, page, issued.AccessToken, "what is shown can't be used")
+	require.NotContains(t, page, "/revoke")
+	require.Equal(t, http.StatusNotFound, b.get("/portal/tokens/none").Code)
+	require.Equal(t, http.StatusUnprocessableEntity, b.get("/portal/tokens?from=x").Code)
+	require.Equal(t, http.StatusBadRequest, b.get("/portal/tokens?after=x").Code)
+}
+
+func TestRevokingTakesTheWordYES(t *testing.T) {
+	w := newWorld(t)
+	b := w.sits(full)
+	c := w.add(client.Spec{Name: "caller", Grants: reader})
+	secret, _ := w.addSecret(c.ID)
+	one, two := w.issue(c.ID, secret), w.issue(c.ID, secret)
+	status := func(jti string) token.TokenStatus {
+		page, err := w.issuer.Tokens(w.ctx, token.TokenFilter{ID: jti})
+		require.NoError(t, err)
+		require.Len(t, page.Tokens, 1)
+		return page.Tokens[0].Status
+	}
+	path := "/portal/tokens/" + one.ID
+	require.Equal(t, http.StatusOK, b.get(path+"/revoke").Code)
+	require.Equal(t, http.StatusUnprocessableEntity, b.post(path+"/revoke", url.Values{"confirm": {"yes"}}).Code)
+	require.Equal(t, token.TokenActive, status(one.ID))
+	require.Equal(t, path+"?done=token-revoked", b.post(path+"/revoke", url.Values{"confirm": {"YES"}}).Header().Get("Location"))
+	require.Equal(t, token.TokenRevoked, status(one.ID))
+	require.Equal(t, token.TokenActive, status(two.ID))
+	require.Contains(t, b.get(path).Body.String(), "Revoked</span>")
+	require.NotContains(t, b.get(path).Body.String(), path+"/revoke")
+
+	path = "/portal/clients/" + c.ID
+	require.Contains(t, b.get(path+"/revoke").Body.String(), "All access tokens")
+	require.Equal(t, http.StatusUnprocessableEntity, b.post(path+"/revoke", nil).Code)
+	require.Equal(t, path+"?done=tokens-revoked", b.post(path+"/revoke", url.Values{"confirm": {"YES"}}).Header().Get("Location"))
+	require.Equal(t, token.TokenRevoked, status(two.ID))
+	require.Contains(t, b.get("/portal/audit").Body.String(), "Tokens of an API client revoked")
+}
+
+func TestASecretInUseIsNotDeletedUnawares(t *testing.T) {
+	w := newWorld(t)
+	b := w.sits(full)
+	c := w.add(client.Spec{Name: "caller", Grants: reader})
+	secret, kept := w.addSecret(c.ID)
+	path := "/portal/clients/" + c.ID + "/secrets/" + kept.ID + "/delete"
+	require.Contains(t, b.get(path).Body.String(), "No use of it is known")
+	require.Contains(t, b.get("/portal/clients/"+c.ID).Body.String(), "No use is known")
+
+	w.issue(c.ID, secret)
+	_, err := w.issuer.Tokens(w.ctx, token.TokenFilter{}) // what was issued is written by then
+	require.NoError(t, err)
+	require.Contains(t, b.get("/portal/clients/"+c.ID).Body.String(), "Last used")
+	answer := b.post(path, url.Values{"confirm": {"YES"}})
+	require.Equal(t, http.StatusConflict, answer.Code, "the page had not said that it is in use")
+	require.Contains(t, answer.Body.String(), "It is in use")
+	require.Contains(t, answer.Body.String(), `name="inuse"`)
+	require.Len(t, w.get(c.ID).Secrets, 1)
+	require.Equal(t, http.StatusSeeOther, b.post(path, url.Values{"confirm": {"YES"}, "inuse": {"1"}}).Code)
+	require.Empty(t, w.get(c.ID).Secrets)
+
+	secret, kept = w.addSecret(c.ID)
+	w.issue(c.ID, secret)
+	_, err = w.issuer.Tokens(w.ctx, token.TokenFilter{})
+	require.NoError(t, err)
+	w.clock.step(26 * time.Hour)
+	b = w.sits(full)
+	path = "/portal/clients/" + c.ID + "/secrets/" + kept.ID + "/delete"
+	require.Contains(t, b.get(path).Body.String(), "should be safe to delete")
+	require.Equal(t, http.StatusSeeOther, b.post(path, url.Values{"confirm": {"YES"}}).Code)
+}
+
+// Pages that one only reads are compressed, what answers a form is not.
+func TestPagesAreCompressed(t *testing.T) {
+	w := newWorld(t)
+	b := w.sits(full)
+	ask := func(method string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, "/portal/new-client", nil)
+		r.Header.Set("Accept-Encoding", "br, gzip")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		return b.do(r)
+	}
+	plain, zipped := b.get("/portal/new-client"), ask(http.MethodGet)
+	require.Empty(t, plain.Header().Get("Content-Encoding"))
+	require.Equal(t, "gzip", zipped.Header().Get("Content-Encoding"))
+	require.Less(t, zipped.Body.Len(), plain.Body.Len()/2)
+	unzipped, err := gzip.NewReader(zipped.Body)
+	require.NoError(t, err)
+	page, err := io.ReadAll(unzipped)
+	require.NoError(t, err)
+	require.Contains(t, string(page), "</html>")
+	require.Empty(t, ask(http.MethodPost).Header().Get("Content-Encoding"))
+}

@@ -1,0 +1,77 @@
+package main_test
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-go/clientele/token/verifier"
+)
+
+// to sends every request to one address, over http, whatever its URL says.
+type to string
+
+func (address to) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host = "http", string(address)
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// A token that is given back at one process is refused by a Verifier in another
+// one, which knows a third by HTTP alone, within the bound that package verifier
+// promises.
+func TestATokenRevokedAtOneProcessIsRefusedElsewhere(t *testing.T) {
+	dir := t.TempDir()
+	clients := write(t, dir, "clients.json", `[`+declared("report", reportSecret)+`]`)
+	one := start(t, dir, "-issuer", fixedIssuer, "-clients", clients)
+	two := start(t, dir, "-issuer", fixedIssuer)
+	v, err := verifier.New(verifier.Config{
+		Issuer: fixedIssuer, Audience: "https://api.example.com", HTTPClient: &http.Client{Transport: to(two.address)},
+		Revocation: verifier.Revocation{Mode: verifier.ModeList}, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	bad, good := one.token("report", reportSecret).AccessToken, two.token("report", reportSecret).AccessToken
+	for _, raw := range []string{bad, good} {
+		_, err := v.Verify(t.Context(), raw)
+		require.NoError(t, err)
+	}
+
+	resp, err := http.PostForm("http://"+one.address+"/oauth2/v1/revoke", url.Values{
+		"client_id": {"report"}, "client_secret": {reportSecret}, "token": {bad},
+	})
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode, body(t, resp))
+	revoked := time.Now()
+	require.Eventually(t, func() bool {
+		_, err := v.Verify(t.Context(), bad)
+		return err != nil
+	}, 12*time.Second, 50*time.Millisecond)
+	t.Logf("refused after %s", time.Since(revoked).Round(time.Millisecond))
+	_, err = v.Verify(t.Context(), bad)
+	var refusal *verifier.TokenError
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, verifier.ReasonRevoked, refusal.Reason)
+	_, err = v.Verify(t.Context(), good)
+	require.NoError(t, err)
+
+	// A process that starts later knows it, too.
+	one.stop()
+	two.Kill()
+	three := start(t, dir, "-issuer", fixedIssuer)
+	require.Contains(t, body(t, get(t, "http://"+three.address+"/.well-known/oauth-authorization-server", "")), "clientele_revocations_uri")
+	late, err := verifier.New(verifier.Config{
+		Issuer: fixedIssuer, Audience: "https://api.example.com", HTTPClient: &http.Client{Transport: to(three.address)},
+		Revocation: verifier.Revocation{Mode: verifier.ModeList}, Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	_, err = late.Verify(t.Context(), bad)
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, verifier.ReasonRevoked, refusal.Reason)
+	_, err = late.Verify(t.Context(), good)
+	require.NoError(t, err)
+}
