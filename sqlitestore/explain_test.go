@@ -56,7 +56,9 @@ func TestPlans(t *testing.T) {
 			require.Contains(t, strings.Join(page, "\n"), c.page)
 			require.Contains(t, strings.Join(count, "\n"), c.count)
 			for _, line := range append(page, count...) {
-				require.NotContains(t, line, "SCAN")
+				if line != "SCAN page" { // the rows of the page, and no more
+					require.NotContains(t, line, "SCAN")
+				}
 				require.NotContains(t, line, "TEMP B-TREE")
 			}
 		})
