@@ -13,9 +13,8 @@ const expiring = 30 * 24 * time.Hour
 // tellEnd tells of the end of the secret, if that is near and was not told of yet.
 // Nobody waits for it.
 func (s *Source) tellEnd(ctx context.Context, ends time.Time) {
-	now := s.clock.time()
-	if ends.IsZero() || ends.Sub(now) > expiring {
-		return
+	if ends.IsZero() || ends.Sub(s.clock.time()) > expiring {
+		return // without a look at the clock where there is nothing to tell
 	}
 	s.mu.Lock()
 	told := s.toldEnd.Equal(ends)
