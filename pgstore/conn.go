@@ -64,13 +64,53 @@ func parseURL(text string, cfg *Config) (*pgxpool.Config, error) {
 	if _, ok := cc.RuntimeParams["application_name"]; !ok {
 		cc.RuntimeParams["application_name"] = "clientele"
 	}
+	for _, p := range planning {
+		cc.RuntimeParams[p.name] = p.value
+	}
+	return pc, nil
+}
+
+// planning is how the server plans the statements of a connection, or of a list
+// if nothing may be set for a connection.
+var planning = []struct{ name, value string }{
 	// There is an index for each statement. A plan that was made and kept
 	// when a table was small, by reading it from end to end, would be wrong
 	// until the server looks at the table again, a minute or more later.
-	cc.RuntimeParams["enable_seqscan"] = "off"
-	// No statement is worth compiling.
-	cc.RuntimeParams["jit"] = "off"
-	return pc, nil
+	{"enable_seqscan", "off"},
+	// No statement is worth compiling, nor the processes that help with it: to
+	// start them takes longer than most.
+	{"jit", "off"},
+	{"max_parallel_workers_per_gather", "0"},
+}
+
+// planningSQL sets that for a transaction.
+func planningSQL() string {
+	var all []string
+	for _, p := range planning {
+		all = append(all, "set_config('"+p.name+"', '"+p.value+"', true)")
+	}
+	return "SELECT " + strings.Join(all, ", ")
+}
+
+// planned is given to a query whose plan is made each time, by the size that the
+// tables and the arguments have now.
+const planned = pgx.QueryExecModeCacheDescribe
+
+// plan executes a query whose plan is made each time, and which can be planned
+// badly, and calls f with its rows.
+func (db *DB) plan(ctx context.Context, c *pgx.Conn, sql string, args []any, f func(pgx.Rows) error) error {
+	if db.pooled {
+		b := &pgx.Batch{} // which is one transaction
+		b.Queue(db.sql.planning)
+		b.Queue(sql, args...).Query(f)
+		return c.SendBatch(ctx, b).Close()
+	}
+	rows, err := c.Query(ctx, sql, append([]any{planned}, args...)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	return f(rows)
 }
 
 // describeURL says what is wrong with a URL that pgx refuses, in words that have

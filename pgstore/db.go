@@ -18,6 +18,7 @@ import (
 type DB struct {
 	pool    *pgxpool.Pool
 	timeout time.Duration
+	pooled  bool // nothing is set or kept for a connection
 	sql     *statements
 
 	lists   chan struct{}      // has room for one less than there are connections
@@ -65,7 +66,7 @@ func open(ctx context.Context, url string, cfg Config) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{
-		pool: pool, timeout: cfg.Timeout, sql: newStatements(cfg.Schema),
+		pool: pool, timeout: cfg.Timeout, pooled: cfg.PgBouncer, sql: newStatements(cfg.Schema),
 		lists: make(chan struct{}, poolConfig.MaxConns-1),
 	}
 	db.reading, db.close = context.WithCancel(context.Background())

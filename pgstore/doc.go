@@ -101,7 +101,8 @@
 // PgBouncer in transaction mode, or another pooler like it, needs
 // Config.PgBouncer; Open says so if it is missing. There are no session locks,
 // and nothing is set for a session then. In session mode the option is not
-// needed, but for ignore_startup_parameters = enable_seqscan, jit.
+// needed, but for ignore_startup_parameters = enable_seqscan, jit,
+// max_parallel_workers_per_gather.
 //
 // # Operation
 //

@@ -56,8 +56,11 @@ func (s *Store) SweepPlan(ctx context.Context) (string, error) {
 
 func (s *Store) plan(ctx context.Context, sql string, args ...any) (plan string, err error) {
 	err = s.db.read(ctx, "plan", func(ctx context.Context, c *pgx.Conn) error {
-		plan, err = explained(ctx, c, "EXPLAIN (COSTS OFF) "+sql, append([]any{planned}, args...)...)
-		return err
+		return s.db.plan(ctx, c, "EXPLAIN (COSTS OFF) "+sql, args, func(rows pgx.Rows) error {
+			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			plan = strings.Join(lines, "\n")
+			return err
+		})
 	})
 	return plan, err
 }

@@ -26,8 +26,10 @@ func (s *Store) List(ctx context.Context, q store.Query) (page store.Page, err e
 		return page, failed(doing, err)
 	}
 	err = s.db.list(ctx, doing, func(ctx context.Context, c *pgx.Conn) error {
-		page, err = sel.read(ctx, c)
-		return err
+		return s.db.plan(ctx, c, sel.sql.String(), sel.args, func(rows pgx.Rows) error {
+			page, err = sel.scan(rows)
+			return err
+		})
 	})
 	if err != nil {
 		return store.Page{}, err
@@ -191,13 +193,8 @@ func (b *selection) arg(v any) string {
 	return fmt.Sprintf("$%d", len(b.args))
 }
 
-// read reads the page.
-func (b *selection) read(ctx context.Context, c *pgx.Conn) (page store.Page, err error) {
-	rows, err := c.Query(ctx, b.sql.String(), append([]any{planned}, b.args...)...)
-	if err != nil {
-		return page, err
-	}
-	defer rows.Close()
+// scan reads the rows of the statement.
+func (b *selection) scan(rows pgx.Rows) (page store.Page, err error) {
 	tenant := false
 	for rows.Next() {
 		var found bool

@@ -17,6 +17,7 @@ import (
 type statements struct {
 	schema string // quoted, with a dot
 
+	planning                                                  string
 	schemaState, findTenant, addTenant, tenants, deleteTenant string
 
 	get, current, revisions, notify string
@@ -63,6 +64,8 @@ func newStatements(schema string) *statements {
 	in := func(sql string) string { return inSchema(sql, schema) }
 	s := &statements{
 		schema: in("@."),
+
+		planning: planningSQL(),
 
 		schemaState: in(schemaSQL),
 

@@ -18,10 +18,6 @@ const (
 	removeAtOnce = 500
 )
 
-// planned is given to a query whose plan is made each time, by the size that the
-// tables and the arguments have now.
-const planned = pgx.QueryExecModeCacheDescribe
-
 // Sweep drops records whose expiry is earlier than before, at most limit,
 // earliest first. It also forgets deletions older than an hour, and removes
 // some of what deleted tenants have left behind.

@@ -43,8 +43,11 @@ CREATE TABLE @.record (
 	data    bytea NOT NULL
 );
 
--- Order and counts of a list come from this index alone.
+-- The order of a list, and counts of a part of it, come from this index alone.
 CREATE INDEX record_sort ON @.record (space, kind, sort, id) INCLUDE (expires);
+
+-- The count of all records of a kind: a few bytes for each.
+CREATE INDEX record_kind ON @.record (space, kind);
 
 CREATE INDEX record_expires ON @.record (space, expires) WHERE expires IS NOT NULL;
 
