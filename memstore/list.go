@@ -21,8 +21,15 @@ type list struct {
 const chunkSize = 256
 
 // find returns where e is, or where it belongs: after what is smaller. The
-// chunk is the last of l, and place its end, if everything is smaller.
+// chunk is the last of l, and place its end, if everything is smaller. That is
+// looked at first: what a log appends comes in order, or nearly.
 func (l *list) find(e *entry) (chunk, place int, found bool) {
+	if n := len(l.chunks); n > 0 {
+		last := l.chunks[n-1]
+		if l.compare(last[len(last)-1], e) < 0 {
+			return n - 1, len(last), false
+		}
+	}
 	chunk, found = slices.BinarySearchFunc(l.chunks, e, func(c []*entry, e *entry) int {
 		return l.compare(c[0], e)
 	})

@@ -60,7 +60,7 @@ func (s *Store) feed(ctx context.Context, since store.Revision, limit int) (feed
 		var forgotten store.Revision
 		err := c.QueryRow(ctx, s.db.sql.current, s.id).Scan(&feed.Revision, &forgotten)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return ErrDeleted
+			return store.ErrDeleted
 		}
 		if err == nil {
 			err = known(since, forgotten, feed.Revision)
@@ -123,7 +123,7 @@ func (s *Store) changesSince(ctx context.Context, c *pgx.Conn, since store.Revis
 		return feed, err
 	}
 	if !found {
-		return feed, ErrDeleted
+		return feed, store.ErrDeleted
 	}
 	return feed, nil
 }

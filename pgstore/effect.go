@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/clientele-go/clientele/internal/jsonlist"
 )
 
 // write queues the statements that make of the tenant what it is now. Rows are
@@ -45,7 +47,7 @@ func (s *state) write(b *pgx.Batch, sql *statements, tenant int32) {
 	for _, h := range updated {
 		r := h.record
 		b.Queue(sql.updateRecord, tenant, r.Kind, r.ID, h.version, r.Sort, orNull(r.Expires), r.Format, r.Text,
-			encodeNames(r.Names), encodeLabels(r.Labels), orEmpty(r.Data))
+			listOrNull(jsonlist.Names(r.Names)), listOrNull(jsonlist.Labels(r.Labels)), orEmpty(r.Data))
 	}
 	for _, args := range inserted.arguments() {
 		b.Queue(sql.insertRecords, args...)

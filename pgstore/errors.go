@@ -61,7 +61,7 @@ func isAnswer(err error) bool {
 	if _, ok := errors.AsType[*store.ChangeError](err); ok || codeOf(err) != "" {
 		return true
 	}
-	for _, answer := range []error{ErrDeleted, store.ErrNotFound, store.ErrTooOld, store.ErrNewer, store.ErrInvalid} {
+	for _, answer := range []error{store.ErrDeleted, store.ErrNotFound, store.ErrTooOld, store.ErrNewer, store.ErrInvalid} {
 		if errors.Is(err, answer) {
 			return true
 		}

@@ -170,12 +170,7 @@ func Migrate(ctx context.Context, url, schema string, version int) error {
 
 // Internals that are tested by themselves.
 var (
-	EncodeLabels = encodeLabels
-	DecodeLabels = decodeLabels
-	EncodeNames  = encodeNames
-	DecodeNames  = decodeNames
-	ErrCorrupt   = errCorrupt
-	LabelHash    = labelHash
+	LabelHash = labelHash
 )
 
 // ParseURL returns what Open says about a URL.

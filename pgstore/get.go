@@ -22,7 +22,7 @@ func (s *Store) Get(ctx context.Context, kind store.Kind, id string) (store.Reco
 		err := scanRecord(c.QueryRow(ctx, s.db.sql.get, s.id, kind, id), &r, &found)
 		switch {
 		case errors.Is(err, pgx.ErrNoRows):
-			return ErrDeleted
+			return store.ErrDeleted
 		case err == nil && !found:
 			return fmt.Errorf("%s %.64q: %w", kind, id, store.ErrNotFound)
 		}

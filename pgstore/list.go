@@ -216,7 +216,7 @@ func (b *selection) scan(rows pgx.Rows) (page store.Page, err error) {
 		return page, err
 	}
 	if !tenant {
-		return page, ErrDeleted
+		return page, store.ErrDeleted
 	}
 	return page, nil
 }

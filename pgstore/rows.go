@@ -3,6 +3,7 @@ package pgstore
 import (
 	"time"
 
+	"github.com/clientele-go/clientele/internal/jsonlist"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -54,7 +55,7 @@ func recordColumnsOf(tenant int32, all []*held) []any {
 		r := h.record
 		kinds[i], ids[i], versions[i], sorts[i] = string(r.Kind), r.ID, int64(h.version), r.Sort
 		expires[i], formats[i], texts[i] = orNull(r.Expires), int32(r.Format), r.Text
-		names[i], labels[i], data[i] = encodeNames(r.Names), encodeLabels(r.Labels), orEmpty(r.Data)
+		names[i], labels[i], data[i] = listOrNull(jsonlist.Names(r.Names)), listOrNull(jsonlist.Labels(r.Labels)), orEmpty(r.Data)
 	}
 	return []any{tenant, kinds, ids, versions, sorts, expires, formats, texts, names, labels, data}
 }

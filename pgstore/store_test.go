@@ -27,7 +27,21 @@ func suite(url func(t testing.TB) string, cfg pgstore.Config) storetest.Config {
 	}}
 }
 
-func TestStore(t *testing.T) { storetest.Run(t, suite(pgtest.URL, pgstore.Config{})) }
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, suite(pgtest.URL, pgstore.Config{}))
+}
+
+// Each directory is a database of its own.
+func TestDatabase(t *testing.T) {
+	urls := map[string]string{}
+	storetest.RunDatabase(t, func(t testing.TB, dir string) storetest.Database[*pgstore.Store] {
+		if urls[dir] == "" {
+			urls[dir] = pgtest.Database(t)
+		}
+		return openURL(t, urls[dir], pgstore.Config{})
+	})
+}
 
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, suite(pgtest.URL, pgstore.Config{})) }
 
@@ -37,6 +51,7 @@ func TestStoreThroughPgBouncer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it is the suite a second time")
 	}
+	t.Parallel()
 	// The processes that the suite starts use the same.
 	url := sync.OnceValue(func() string { return pgtest.Bouncer(t, pgtest.URL(t)) })
 	storetest.Run(t, suite(func(testing.TB) string { return url() }, pgstore.Config{PgBouncer: true, PollInterval: 20 * time.Millisecond}))

@@ -3,22 +3,11 @@ package pgstore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/clientele-go/clientele/store"
 )
-
-// ErrDeleted is what every method of a [Store] returns once its tenant was
-// deleted, by whichever process. It wraps [store.ErrClosed]: for who uses the
-// Store, it is closed for good.
-var ErrDeleted = fmt.Errorf("tenant deleted: %w", store.ErrClosed)
-
-// MaxTenantName is the most bytes that the name of a tenant may have.
-const MaxTenantName = 255
 
 // Store keeps the records of one tenant of a [DB]. Its methods are those of
 // [store.Store], whose comment says what they promise.
@@ -30,12 +19,11 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Tenant returns the store of a tenant, which is created when it is first
-// called for. A name is 1 to [MaxTenantName] bytes of UTF-8 without control
-// characters, and compared byte by byte; any other one gets an error that wraps
-// [store.ErrInvalid].
+// called for. A name is one that [store.CheckTenant] allows, and compared byte by
+// byte; any other one gets an error that wraps [store.ErrInvalid].
 func (db *DB) Tenant(ctx context.Context, name string) (*Store, error) {
 	const doing = "tenant"
-	if err := checkTenant(name); err != nil {
+	if err := store.CheckTenant(name); err != nil {
 		return nil, failed(doing, err)
 	}
 	s := &Store{db: db}
@@ -59,21 +47,6 @@ func (db *DB) Tenant(ctx context.Context, name string) (*Store, error) {
 	return s, nil
 }
 
-func checkTenant(name string) error {
-	if len(name) == 0 || len(name) > MaxTenantName {
-		return fmt.Errorf("%w: a name of %d bytes, want 1 to %d", store.ErrInvalid, len(name), MaxTenantName)
-	}
-	if !utf8.ValidString(name) {
-		return fmt.Errorf("%w: the name is not UTF-8", store.ErrInvalid)
-	}
-	for _, r := range name {
-		if unicode.IsControl(r) {
-			return fmt.Errorf("%w: a control character in the name", store.ErrInvalid)
-		}
-	}
-	return nil
-}
-
 // Tenants returns the names of all tenants, in the order of their bytes.
 func (db *DB) Tenants(ctx context.Context) (names []string, err error) {
 	err = db.read(ctx, "tenants", func(ctx context.Context, c *pgx.Conn) error {
@@ -89,12 +62,15 @@ func (db *DB) Tenants(ctx context.Context) (names []string, err error) {
 
 // DeleteTenant deletes a tenant with everything that it has, or returns an
 // error that wraps [store.ErrNotFound] if there is none of that name. From the
-// first moment on, every [Store] of the tenant answers [ErrDeleted], and the
+// first moment on, every [Store] of the tenant answers [store.ErrDeleted], and the
 // name is free. The records are then removed little by little, so that nobody is
 // kept from writing; if that is interrupted, DeleteTenant returns an error, and
 // the rest is removed by later calls of DeleteTenant and Sweep for any tenant.
 func (db *DB) DeleteTenant(ctx context.Context, name string) error {
 	const doing = "delete tenant"
+	if err := store.CheckTenant(name); err != nil {
+		return failed(doing, err)
+	}
 	var id int32
 	err := db.write(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		if err := db.checkSchema(ctx, c); err != nil {

@@ -87,7 +87,7 @@ func (t *transaction) begin(ctx context.Context, c *pgx.Conn, lock bool, read fu
 	b.Queue(look, t.tenant, t.milliseconds()).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&rev, &schema.oldest, nil, nil)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return ErrDeleted
+			return store.ErrDeleted
 		}
 		return err
 	})

@@ -63,7 +63,7 @@ func TestNotification(t *testing.T) {
 	}
 	done = wait(t, s, time.Hour)
 	require.NoError(t, there.DeleteTenant(t.Context(), "main"))
-	require.ErrorIs(t, receive(t, done).err, pgstore.ErrDeleted)
+	require.ErrorIs(t, receive(t, done).err, store.ErrDeleted)
 }
 
 // A connection that listens is made again when it was lost, and what was missed

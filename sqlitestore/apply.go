@@ -72,7 +72,7 @@ func (w *writer) revision(s *Store, rows []row) (store.Revision, error) {
 	}
 	rev, err := w.conn.sql("UPDATE tenant SET revision = revision + 1 WHERE id = ? RETURNING revision").int(s.id).only()
 	if err == nil && rev == 0 {
-		err = ErrDeleted
+		err = store.ErrDeleted
 	}
 	return store.Revision(rev), err
 }

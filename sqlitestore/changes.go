@@ -83,7 +83,7 @@ func (s *Store) current(c *conn, since store.Revision) (feed store.Feed, err err
 	case err != nil:
 		return feed, err
 	case !found:
-		return feed, ErrDeleted
+		return feed, store.ErrDeleted
 	case since != store.Latest && (since < forgotten || since > feed.Revision):
 		return feed, fmt.Errorf("since %d: %w", since, store.ErrTooOld)
 	}

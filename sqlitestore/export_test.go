@@ -148,10 +148,6 @@ func (s *Store) FeedPlan(ctx context.Context) (plan []string, err error) {
 
 // Internals that are tested by themselves.
 var (
-	EncodeLabels  = encodeLabels
-	DecodeLabels  = decodeLabels
-	EncodeNames   = encodeNames
-	DecodeNames   = decodeNames
 	InspectHeader = inspectHeader
 )
 

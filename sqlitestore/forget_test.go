@@ -131,18 +131,3 @@ func sweepAll(t *testing.T, s store.Store) {
 		require.NoError(t, err)
 	}
 }
-
-// Times that a record cannot have are before all or after all.
-func TestSweepBeforeAnyYear(t *testing.T) {
-	_, s := openTenant(t)
-	_, err := s.Apply(t.Context(), store.Put(store.Record{Kind: "client", ID: "x", Expires: day(0)}))
-	require.NoError(t, err)
-	for _, c := range []struct {
-		year int
-		want int
-	}{{-400_000, 0}, {0, 0}, {400_000, 1}} {
-		n, err := s.Sweep(t.Context(), time.Date(c.year, 1, 1, 0, 0, 0, 0, time.UTC), 0)
-		require.NoError(t, err)
-		require.Equal(t, c.want, n, "before the year %d", c.year)
-	}
-}

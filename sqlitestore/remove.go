@@ -29,10 +29,7 @@ func (s *statement) scanOld() (old oldRecord, err error) {
 	if s.ColumnType(3) != sqlite3.NULL {
 		old.expires = time.UnixMicro(s.ColumnInt64(3)).UTC()
 	}
-	if old.names, err = decodeNames(s.ColumnText(4)); err != nil {
-		return old, err
-	}
-	old.labels, err = decodeLabels(s.ColumnText(5))
+	old.names, old.labels, err = s.lists(4)
 	return old, err
 }
 

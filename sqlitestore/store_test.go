@@ -23,3 +23,9 @@ var suite = storetest.Config{Open: func(t testing.TB, dir, tenant string) (store
 func TestStore(t *testing.T) { storetest.Run(t, suite) }
 
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, suite) }
+
+func TestDatabase(t *testing.T) {
+	storetest.RunDatabase(t, func(t testing.TB, dir string) storetest.Database[*sqlitestore.Store] {
+		return openFile(t, filepath.Join(dir, "clientele.db"), sqlitestore.Config{})
+	})
+}

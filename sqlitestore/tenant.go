@@ -3,20 +3,9 @@ package sqlitestore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/clientele-go/clientele/store"
 )
-
-// ErrDeleted is what every method of a [Store] returns once its tenant was
-// deleted, by whichever process. It wraps [store.ErrClosed]: for who uses the
-// Store, it is closed for good.
-var ErrDeleted = fmt.Errorf("tenant deleted: %w", store.ErrClosed)
-
-// MaxTenantName is the most bytes that the name of a tenant may have.
-const MaxTenantName = 255
 
 // Store keeps the records of one tenant of a [DB]. Its methods are those of
 // [store.Store], whose comment says what they promise.
@@ -28,12 +17,11 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Tenant returns the store of a tenant, which is created when it is first
-// called for. A name is 1 to [MaxTenantName] bytes of UTF-8 without control
-// characters, and compared byte by byte; any other one gets an error that wraps
-// [store.ErrInvalid].
+// called for. A name is one that [store.CheckTenant] allows, and compared byte by
+// byte; any other one gets an error that wraps [store.ErrInvalid].
 func (db *DB) Tenant(ctx context.Context, name string) (*Store, error) {
 	const doing = "tenant"
-	if err := checkTenant(name); err != nil {
+	if err := store.CheckTenant(name); err != nil {
 		return nil, failed(doing, err)
 	}
 	var id int64
@@ -60,21 +48,6 @@ func (db *DB) Tenant(ctx context.Context, name string) (*Store, error) {
 	return &Store{db, id}, nil
 }
 
-func checkTenant(name string) error {
-	if len(name) == 0 || len(name) > MaxTenantName {
-		return fmt.Errorf("%w: a name of %d bytes, want 1 to %d", store.ErrInvalid, len(name), MaxTenantName)
-	}
-	if !utf8.ValidString(name) {
-		return fmt.Errorf("%w: the name is not UTF-8", store.ErrInvalid)
-	}
-	for _, r := range name {
-		if unicode.IsControl(r) {
-			return fmt.Errorf("%w: a control character in the name", store.ErrInvalid)
-		}
-	}
-	return nil
-}
-
 func findTenant(c *conn, name string) (int64, error) {
 	return c.sql("SELECT id FROM tenant WHERE name = ?").text(name).only()
 }
@@ -97,13 +70,16 @@ func (db *DB) Tenants(ctx context.Context) ([]string, error) {
 
 // DeleteTenant deletes a tenant with everything that it has, or returns an
 // error that wraps [store.ErrNotFound] if there is none of that name. From the
-// first moment on, every [Store] of the tenant answers [ErrDeleted], and the
+// first moment on, every [Store] of the tenant answers [store.ErrDeleted], and the
 // name is free. The records are then removed little by little, so that the
 // other tenants are not kept from writing; if that is interrupted, DeleteTenant
 // returns an error, and the rest is removed by later calls of DeleteTenant and
 // Sweep for any tenant.
 func (db *DB) DeleteTenant(ctx context.Context, name string) error {
 	const doing = "delete tenant"
+	if err := store.CheckTenant(name); err != nil {
+		return failed(doing, err)
+	}
 	var id int64
 	err := db.writer.do(&task{ctx: ctx, weight: 1, run: func(w *writer) (err error) {
 		id, err = findTenant(w.conn, name)
@@ -157,11 +133,11 @@ func (w *writer) removeDeleted(limit int64) (more bool, err error) {
 	return true, w.conn.sql("DELETE FROM deleted_tenant WHERE id = ?").int(id).exec()
 }
 
-// exists returns ErrDeleted if the tenant was deleted.
+// exists returns store.ErrDeleted if the tenant was deleted.
 func (s *Store) exists(c *conn) error {
 	found, err := c.sql("SELECT 1 FROM tenant WHERE id = ?").int(s.id).only()
 	if err == nil && found == 0 {
-		err = ErrDeleted
+		err = store.ErrDeleted
 	}
 	return err
 }

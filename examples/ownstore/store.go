@@ -201,8 +201,10 @@ func (s *Store) Apply(ctx context.Context, changes ...store.Change) (store.Revis
 
 // Sweep drops what expired before a time. See [store.Store].
 func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, error) {
-	l := line{Before: before.UTC(), Limit: cmp.Or(limit, store.DefaultLimit)}
-	old, now, err := s.commit(ctx, l, store.CheckLimit(limit))
+	if year := before.UTC().Year(); year < 1 || year > 9999 { // which JSON cannot say
+		before = time.Date(min(max(year, 1), 10000), 1, 1, 0, 0, 0, -1, time.UTC)
+	}
+	old, now, err := s.commit(ctx, line{Before: before.UTC(), Limit: cmp.Or(limit, store.DefaultLimit)}, store.CheckLimit(limit))
 	if err != nil {
 		return 0, err
 	}
@@ -229,9 +231,7 @@ func (s *Store) List(ctx context.Context, q store.Query) (page store.Page, err e
 	}
 	found := slices.DeleteFunc(slices.Collect(maps.Values(now.records)), func(r store.Record) bool { return !matches(q, r) })
 	sign := map[bool]int{false: 1, true: -1}[q.Descending]
-	order := func(a, b store.Record) int {
-		return sign * cmp.Or(cmp.Compare(a.Sort, b.Sort), cmp.Compare(a.ID, b.ID))
-	}
+	order := func(a, b store.Record) int { return sign * cmp.Compare(a.Sort+"\x00"+a.ID, b.Sort+"\x00"+b.ID) }
 	slices.SortFunc(found, order)
 	if q.Count {
 		page.Total = len(found)

@@ -205,39 +205,52 @@ func TestSuite(t *testing.T) {
 // TestFaults breaks a store in every way that it knows, and sees the suite turn
 // red where it should.
 func TestFaults(t *testing.T) {
+	for _, f := range faults {
+		t.Run(f.key(), func(t *testing.T) {
+			t.Parallel()
+			wantSeen(t, f, "TestSuite")
+		})
+	}
+}
+
+// wantSeen runs the sentence that a fault breaks in another process, in which suite
+// runs the suite with that fault.
+func wantSeen(t *testing.T, f fault, suite string) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range faults {
-		t.Run(f.key(), func(t *testing.T) {
-			t.Parallel()
-			group, sentence, _ := strings.Cut(f.wants, "/")
-			pattern := "^TestSuite$/^" + underscored(group) + "$/^" + regexp.QuoteMeta(underscored(sentence))
-			sound := f.says == "nothing"
-			// Who waits for what never comes, fails by the timeout; who loses a
-			// race once in a while, has several chances.
-			args := []string{"-test.run=" + pattern, "-test.v", "-test.failfast", "-test.timeout=3s", "-test.count=3"}
-			if sound {
-				args = append(args, "-test.timeout=5m")
-			}
-			cmd := exec.CommandContext(t.Context(), exe, args...)
-			tmp := t.TempDir() // which a child that is ended by the timeout leaves as it is
-			cmd.Env = append(os.Environ(), "STORETEST_FAULT="+f.key(), "TMPDIR="+tmp, "TMP="+tmp)
-			output, err := cmd.CombinedOutput()
-			ran := strings.Contains(string(output), "=== RUN   TestSuite/"+underscored(f.wants))
-			if _, is := errors.AsType[*exec.ExitError](err); err != nil && !is {
-				t.Fatal(err)
-			}
-			switch {
-			case !ran:
-				t.Errorf("no such sentence: %s", f.wants)
-			case !sound && err == nil:
-				t.Errorf("the suite does not see it: %s", f.wants)
-			case sound && err != nil:
-				t.Errorf("the suite is red with nothing broken:\n%s", output)
-			}
-		})
+	pattern := "^" + suite + "$"
+	group, sentence, grouped := strings.Cut(f.wants, "/")
+	if grouped {
+		pattern += "/^" + underscored(group) + "$"
+	} else {
+		sentence = f.wants
+	}
+	pattern += "/^" + regexp.QuoteMeta(underscored(sentence))
+	sound := f.says == "nothing"
+	// Who waits for what never comes, fails by the timeout; who loses a race once
+	// in a while, has several chances.
+	args := []string{"-test.run=" + pattern, "-test.v", "-test.failfast", "-test.timeout=3s", "-test.count=3"}
+	if sound {
+		args = append(args, "-test.timeout=5m")
+	}
+	cmd := exec.CommandContext(t.Context(), exe, args...)
+	tmp := t.TempDir() // which a child that is ended by the timeout leaves as it is
+	cmd.Env = append(os.Environ(), "STORETEST_FAULT="+f.key(), "TMPDIR="+tmp, "TMP="+tmp)
+	output, err := cmd.CombinedOutput()
+	ran := strings.Contains(string(output), "=== RUN   "+suite+"/"+underscored(f.wants))
+	if _, is := errors.AsType[*exec.ExitError](err); err != nil && !is {
+		t.Fatal(err)
+	}
+	switch {
+	case !ran:
+		t.Errorf("no such sentence: %s", f.wants)
+	case !sound && err == nil:
+		t.Errorf("the suite does not see it: %s", f.wants)
+	case sound && err != nil:
+		t.Errorf("the suite is red with nothing broken:\n%s", output)
 	}
 }
 

@@ -66,6 +66,11 @@ func testSweepAnyTime(t *testing.T, s fixture) {
 	s.put(expiring("past", day(-50_000)))
 	s.wantSwept(time.Now(), 1, 1) // with a monotonic reading
 	s.wantIDs(store.Query{Kind: "client"}, "b")
+	// Times that a record cannot have are before all or after all.
+	for _, year := range []int{-400_000, 0} {
+		s.wantSwept(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), 0, 0)
+	}
+	s.wantSwept(time.Date(400_000, 1, 1, 0, 0, 0, 0, time.UTC), 0, 1)
 }
 
 func testSweepEarliest(t *testing.T, s fixture) {

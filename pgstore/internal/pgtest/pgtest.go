@@ -14,10 +14,11 @@
 // set, it is the URL of a server to use instead, as a role that may create
 // databases and roles.
 //
-// A server keeps its data in a temporary directory, syncs it as it would in
-// earnest, and listens on a port of the loopback interface. It is never run as
-// root, but by the user postgres then. It ends with the process that started it,
-// and its data are removed, even if that is killed.
+// A server keeps its data in a temporary directory, and listens on a port of the
+// loopback interface. It is never run as root, but by the user postgres then. It
+// ends with the process that started it, and its data are removed, even if that is
+// killed. One of a test's own, and the one for benchmarks, syncs its data as it
+// would in earnest. The one for all other tests does not: nobody kills it.
 package pgtest
 
 import (
@@ -25,6 +26,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -73,7 +75,7 @@ func URL(t testing.TB) string {
 		shared.url = os.Getenv(envURL)
 	}
 	if shared.url == "" {
-		s, err := start(nil)
+		s, err := start(sharedSettings())
 		if err != nil {
 			unavailable(t, err)
 		}
@@ -83,6 +85,14 @@ func URL(t testing.TB) string {
 		}
 	}
 	return shared.url
+}
+
+// sharedSettings are those of the shared server.
+func sharedSettings() map[string]string {
+	if f := flag.Lookup("test.bench"); f != nil && f.Value.String() != "" {
+		return nil
+	}
+	return map[string]string{"fsync": "off", "full_page_writes": "off"}
 }
 
 // Database creates an empty database in the shared server, which is dropped at
