@@ -49,8 +49,9 @@ type Page struct {
 }
 
 // List returns the events that f selects in the order of their times. Those of one
-// microsecond stand in the order of their ids, which is no order of making. An event that has expired is listed until it is swept. The error
-// wraps store.ErrInvalid if f is outside its bounds.
+// microsecond stand in the order of their ids, which is no order of making. An event
+// that has expired is listed until it is swept. The error wraps store.ErrInvalid if
+// f is outside its bounds.
 func (l *Log) List(ctx context.Context, f Filter) (Page, error) {
 	q, err := f.query()
 	if err != nil {

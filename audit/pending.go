@@ -27,7 +27,7 @@ type Pending struct {
 // subject (a group of those of kind, id and name that it has), and before and
 // after, which are JSON, where there is one. Without a Logger Done does nothing.
 func (p Pending) Done(ctx context.Context) {
-	if p.logger == nil || p.event == nil || !p.logger.Enabled(ctx, slog.LevelInfo) {
+	if p.logger == nil || !p.logger.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	e := p.event

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/clienteletest"
 	"github.com/clientele-go/clientele/token"
 	"github.com/clientele-go/clientele/token/verifier"
@@ -55,6 +56,20 @@ func TestTokensGoodAndBadOnPurpose(t *testing.T) {
 		})
 	}
 	require.Zero(t, a.Requests(), "and all that without HTTP")
+}
+
+func TestARevokedTokenIsRefusedAtOnce(t *testing.T) {
+	a := clienteletest.Start(t, clienteletest.Config{})
+	v := a.Verifier(t)
+	raw, other := a.Token(t, clienteletest.Token{}), a.Token(t, clienteletest.Token{})
+	_, err := v.Verify(t.Context(), raw)
+	require.NoError(t, err)
+	_, err = a.Issuer.RevokeToken(audit.WithActor(t.Context(), audit.Program(t.Name())), raw)
+	require.NoError(t, err)
+	_, err = v.Verify(t.Context(), raw)
+	require.ErrorIs(t, err, verifier.ErrInvalidToken)
+	_, err = v.Verify(t.Context(), other)
+	require.NoError(t, err)
 }
 
 func TestTimePassesWhenTheTestSaysSo(t *testing.T) {

@@ -1,8 +1,10 @@
 package resource_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -63,6 +65,21 @@ func TestAdd(t *testing.T) {
 			_, err := catalog.Add(acting(t), server)
 			require.ErrorContains(t, err, "dry")
 		}
+	})
+	t.Run("streams its event once it is done, and not if it failed", func(t *testing.T) {
+		var out bytes.Buffer
+		s := &hooked{Store: memstore.New()}
+		log, err := audit.NewLog(audit.Config{Store: s, Logger: slog.New(slog.NewTextHandler(&out, nil))})
+		require.NoError(t, err)
+		catalog, _ := newCatalog(t, resource.Config{Store: s, Audit: log})
+		s.before = func() error { return errors.New("away") }
+		_, err = catalog.Add(acting(t), orders())
+		require.ErrorContains(t, err, "away")
+		require.Empty(t, out.String())
+		s.before = nil
+		add(t, catalog, orders())
+		require.Equal(t, 1, strings.Count(out.String(), "msg=audit"))
+		require.Contains(t, out.String(), "action=resource_server.add")
 	})
 	t.Run("uses the log that it was given", func(t *testing.T) {
 		s := memstore.New()

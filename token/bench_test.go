@@ -68,6 +68,7 @@ func benchmarkToken(b *testing.B, algorithm string, mode token.LogMode, onLog ..
 	r.Body = reader
 	b.ReportAllocs()
 	for b.Loop() {
+		a.clock.advance(30 * time.Microsecond) // as it does: the log is in its order
 		reader.b = body
 		w.status = 0
 		a.issuer.ServeHTTP(w, r)

@@ -251,6 +251,10 @@ func (i *Issuer) Close(ctx context.Context) error {
 	return errors.Join(i.tokenLog.close(ctx), i.denials.close(ctx))
 }
 
+// Identifier returns the issuer identifier, Config.Issuer: what tokens name as iss,
+// and what an assertion may name as aud.
+func (i *Issuer) Identifier() string { return i.issuer }
+
 // TokenEndpoint returns the URL of the token endpoint: the issuer identifier and
 // Config.Paths.Token.
 func (i *Issuer) TokenEndpoint() string { return i.tokenEndpoint }

@@ -112,4 +112,5 @@ func TestTheURLOfTheTokenEndpoint(t *testing.T) {
 		c.Issuer, c.Paths.Token = "https://example.com/tenant", "/t"
 	})
 	require.Equal(t, "https://example.com/tenant/t", other.TokenEndpoint())
+	require.Equal(t, "https://example.com/tenant", other.Identifier())
 }

@@ -96,6 +96,7 @@ type revocations struct {
 	mu       sync.Mutex // held by who reads the feed
 	current  *revoked   // nil: everything is to be read
 	revision store.Revision
+	tidied   time.Time // see tidy
 }
 
 func newRevocations(s store.Store, now func() time.Time) *revocations {
@@ -110,6 +111,22 @@ func newRevocations(s store.Store, now func() time.Time) *revocations {
 
 // get returns what is revoked, as it was a second ago at the latest.
 func (r *revocations) get(ctx context.Context) (*revoked, error) { return r.kept.Get(ctx) }
+
+// tidyPause is how long nothing is looked through for what has expired after that
+// was done.
+const tidyPause = time.Minute
+
+// tidy returns what is revoked, without what has expired: that takes room until
+// others come, since no feed tells of what is swept.
+func (r *revocations) tidy(ctx context.Context) (*revoked, error) {
+	r.mu.Lock()
+	if now := r.now(); r.current != nil && now.Sub(r.tidied).Abs() >= tidyPause {
+		r.current, r.tidied = r.current.merged(now), now
+		r.kept.Drop()
+	}
+	r.mu.Unlock()
+	return r.get(ctx)
+}
 
 // read catches up with the store's feed.
 func (r *revocations) read(ctx context.Context, s store.Store) (*revoked, error) {

@@ -46,6 +46,9 @@ func (i *Issuer) giveBack(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return nil
 	}
 	known, err := i.revocations.get(ctx)
+	if err == nil && known.count() >= maxRevoked {
+		known, err = i.revocations.tidy(ctx)
+	}
 	switch {
 	case err != nil:
 		return i.storeError(ctx, "reading revocations", err)

@@ -192,6 +192,38 @@ func TestRevocationEndpointWhileTheStoreIsAway(t *testing.T) {
 	})
 }
 
+// Clients may have a bounded number of tokens revoked at one time, so that the list
+// of them stays within what a Verifier reads.
+func TestRevocationEndpointThatIsFull(t *testing.T) {
+	a := newAuthority(t)
+	c := a.add("report")
+	end := a.clock.Now().Add(30 * time.Minute)
+	require.NoError(t, a.issuer.PretendRevoked(a.ctx, token.MaxRevoked-1, end))
+	v := a.orders()
+	give := func(raw string) answer { return a.giveBack(postTo("/oauth2/v1/revoke", c.about(raw).Encode())) }
+
+	last, more := a.issue(c), a.issue(c)
+	require.Equal(t, http.StatusOK, give(last.AccessToken).Code)
+	requireRevoked(t, v, last.AccessToken)
+
+	full := give(more.AccessToken)
+	require.Equal(t, http.StatusServiceUnavailable, full.Code)
+	require.NotEmpty(t, full.Header().Get("Retry-After"))
+	require.Contains(t, a.log.reasons(), token.ReasonTooManyRevoked)
+	requireGood(t, v, more.AccessToken)
+	require.Equal(t, http.StatusOK, give(last.AccessToken).Code, "which is revoked already")
+	require.NoError(t, a.issuer.Revoke(a.ctx, more.ID, time.Time{}), "who administers may")
+	requireRevoked(t, v, more.AccessToken)
+
+	again := a.issue(c)
+	a.clock.advance(end.Sub(a.clock.Now()))
+	require.Equal(t, http.StatusOK, give(again.AccessToken).Code, "those before have expired")
+	requireRevoked(t, v, again.AccessToken)
+	for _, issued := range []*token.Token{last, more} {
+		requireRevoked(t, v, issued.AccessToken)
+	}
+}
+
 func TestRevocationEndpointPath(t *testing.T) {
 	a := newAuthority(t, func(c *token.Config) { c.Paths.Revoke = "/give/back" })
 	c := a.add("report")

@@ -19,8 +19,7 @@ const (
 	// logPause is how long tokens wait for others, with LogBestEffort: a commit
 	// for each would cost more than it.
 	logPause = 50 * time.Millisecond
-	// maxWaiting bounds how many tokens wait for the end of that pause, and then
-	// how many wait to be written.
+	// maxWaiting bounds how many tokens wait to be written.
 	maxWaiting = 4096
 	// tellPause is how long nothing more is told of tokens that were lost.
 	tellPause = time.Minute
@@ -34,7 +33,7 @@ const tokenFormat = 1
 const labelCredential = "credential"
 
 // A tokenLog keeps what is issued. With LogBestEffort a request leaves what is
-// there anyway in a slice; all else is done beside it.
+// there anyway in a queue; all else is done beside it.
 type tokenLog struct {
 	mode      LogMode
 	store     store.Store
@@ -44,14 +43,7 @@ type tokenLog struct {
 	appender  *appender.Appender
 	used      usedHours
 
-	// draining is held by who takes what waits to the appender.
-	draining sync.Mutex
-
-	mu             sync.Mutex
-	waiting, spare []issuedEntry
-	timer          *time.Timer
-	armed, closed  bool
-
+	mu        sync.Mutex
 	lostCount int // not told of yet
 	lostErr   error
 	told      time.Time
@@ -62,7 +54,7 @@ func newTokenLog(cfg *Config) *tokenLog {
 		mode: cfg.Log, store: cfg.Clients.Store(),
 		retention: cfg.Clients.Audit().Retention().Tokens, logger: cfg.Logger, now: cfg.Now,
 	}
-	l.appender = appender.New(appender.Config{Store: l.store, Queue: maxWaiting, Lost: l.lost})
+	l.appender = appender.New(appender.Config{Store: l.store, Queue: maxWaiting, Pause: logPause, Lost: l.lost})
 	return l
 }
 
@@ -92,7 +84,7 @@ func (i *Issuer) keep(ctx context.Context, req *Request, issuance *Issuance, tok
 		encodedPayload: payload,
 	}
 	if l.mode == LogBestEffort {
-		l.add(&e)
+		l.add(e)
 		return nil
 	}
 	record, err := e.record(l.retention)
@@ -106,72 +98,30 @@ func (i *Issuer) keep(ctx context.Context, req *Request, issuance *Issuance, tok
 	return nil
 }
 
+var errNotTaken = errors.New("the Issuer was closed, or tokens are issued faster than the store writes")
+
 // add has e written soon. It never waits for the store.
-func (l *tokenLog) add(e *issuedEntry) {
-	l.mu.Lock()
-	if l.closed || len(l.waiting) >= maxWaiting {
-		err := errQueueFull
-		if l.closed {
-			err = appender.ErrClosed
+func (l *tokenLog) add(e issuedEntry) {
+	taken := l.appender.AddFunc(func(context.Context) (store.Record, bool) {
+		l.tell(false) // of those before, if none was lost since
+		record, err := e.record(l.retention)
+		if err != nil {
+			l.lose(err)
 		}
-		l.mu.Unlock()
-		l.lose(1, err)
+		return record, err == nil
+	})
+	if !taken {
+		l.lose(errNotTaken)
 		return
 	}
-	l.waiting = append(l.waiting, *e)
-	switch {
-	case l.timer == nil:
-		l.timer = time.AfterFunc(logPause, l.drain)
-		l.armed = true
-	case !l.armed:
-		l.timer.Reset(logPause)
-		l.armed = true
-	case len(l.waiting) == maxWaiting/2:
-		l.timer.Reset(0)
-	}
-	l.mu.Unlock()
-}
-
-var errQueueFull = errors.New("tokens are issued faster than the store writes")
-
-// drain takes what waits to the appender.
-func (l *tokenLog) drain() {
-	l.draining.Lock()
-	defer l.draining.Unlock()
-	l.mu.Lock()
-	entries := l.waiting
-	l.waiting, l.spare, l.armed = l.spare, nil, false
-	l.mu.Unlock()
-
-	lost := 0
-	for n := range entries {
-		e := &entries[n]
-		record, err := e.record(l.retention)
-		if err != nil || !l.appender.Add(record) {
-			lost++
-			continue
-		}
-		l.use(e)
-	}
-	clear(entries)
-	l.mu.Lock()
-	l.spare = entries[:0]
-	l.mu.Unlock()
-	l.lose(lost, errQueueFull)
+	l.use(&e)
 }
 
 // flush returns when all that was kept before has been written, or lost.
-func (l *tokenLog) flush(ctx context.Context) error {
-	l.drain()
-	return l.appender.Flush(ctx)
-}
+func (l *tokenLog) flush(ctx context.Context) error { return l.appender.Flush(ctx) }
 
 // close writes what waits. Nothing is taken any more.
 func (l *tokenLog) close(ctx context.Context) error {
-	l.mu.Lock()
-	l.closed = true
-	l.mu.Unlock()
-	l.drain()
 	err := l.appender.Close(ctx)
 	l.tell(true)
 	return err
@@ -185,31 +135,29 @@ func (l *tokenLog) lost(r store.Record, err error) {
 		}
 		return
 	}
-	l.lose(1, err)
+	l.lose(err)
 }
 
-// lose counts tokens that were lost, and tells of them.
-func (l *tokenLog) lose(n int, err error) {
+// lose counts a token that was lost, and tells of it.
+func (l *tokenLog) lose(err error) {
 	l.mu.Lock()
-	if n > 0 {
-		l.lostCount += n
-		l.lostErr = err
-	}
-	pending := l.lostCount > 0
+	l.lostCount++
+	l.lostErr = err
 	l.mu.Unlock()
-	if pending {
-		l.tell(false)
-	}
+	l.tell(false)
 }
 
 // tell logs how many tokens were lost since it last did: at once, then once in a
 // while, or now.
 func (l *tokenLog) tell(atOnce bool) {
-	now := l.now()
 	l.mu.Lock()
-	since := now.Sub(l.told)
 	count, err := l.lostCount, l.lostErr
-	if count == 0 || !atOnce && since >= 0 && since < tellPause {
+	if count == 0 {
+		l.mu.Unlock()
+		return
+	}
+	now := l.now()
+	if since := now.Sub(l.told); !atOnce && since >= 0 && since < tellPause {
 		l.mu.Unlock()
 		return
 	}
@@ -222,7 +170,8 @@ func (l *tokenLog) tell(atOnce bool) {
 // not say, and the payload as it is.
 func (e *issuedEntry) record(retention time.Duration) (store.Record, error) {
 	payload := e.encodedPayload
-	data := make([]byte, 0, 192+len(payload))
+	const rest = 64 // names and braces, about
+	data := make([]byte, 0, rest+len(e.proof.ID)+len(e.address)+len(e.requestID)+base64.RawURLEncoding.DecodedLen(len(payload)))
 	data = append(data, `{"method":`...)
 	data = appendString(data, string(e.proof.Method))
 	if e.proof.ID != "" {

@@ -271,6 +271,77 @@ func TestTokensThatWereLostAreToldOfOnceAMinute(t *testing.T) {
 	require.Equal(t, []int{1, 2, 2}, told(), "and at the end")
 }
 
+// What waits while the store does not answer is bounded: beyond it tokens are
+// issued as before, and lost to the log.
+func TestNoMoreTokensWaitThanThereIsRoomFor(t *testing.T) {
+	a := newAuthority(t, func(c *token.Config) { c.Algorithm = "EdDSA" })
+	c := a.add("report")
+	hold, reached := make(chan struct{}), make(chan struct{}, 1000)
+	a.store.setOnLog(func(context.Context) error { reached <- struct{}{}; <-hold; return nil })
+	a.issue(c)
+	<-reached
+	for range token.MaxWaiting {
+		a.issue(c)
+	}
+	require.NotContains(t, a.log.String(), "issued tokens not logged")
+	for range 3 {
+		a.issue(c)
+	}
+	require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":1,"cause":"the Issuer was closed, or tokens are issued faster than the store writes"`)
+	close(hold)
+	page, err := a.issuer.Tokens(t.Context(), token.TokenFilter{Limit: 1, Count: true})
+	require.NoError(t, err)
+	require.Equal(t, 1+token.MaxWaiting, page.Total)
+	a.issue(c)
+	require.NoError(t, a.issuer.Close(t.Context()))
+	require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":2,`)
+	page, err = a.issuer.Tokens(t.Context(), token.TokenFilter{Limit: 1, Count: true})
+	require.NoError(t, err)
+	require.Equal(t, 2+token.MaxWaiting, page.Total, "there is room again")
+	a.issue(c)
+	require.NoError(t, a.issuer.Close(t.Context()))
+	require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":1,`, "nor is anything kept once it is closed")
+}
+
+func TestATokenIsFoundByItsIdAsSoonAsItIsIssued(t *testing.T) {
+	for name, mode := range map[string]func(*token.Config){"best effort": func(*token.Config) {}, "durable": durable} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthority(t, mode)
+			c := a.add("report")
+			issued := a.issue(c)
+			got, err := a.issuer.TokenByID(t.Context(), issued.ID)
+			require.NoError(t, err)
+			require.Equal(t, c.id, got.ClientID)
+			require.Equal(t, issued.ExpiresAt.UTC(), got.ExpiresAt)
+			require.Equal(t, token.TokenActive, got.Status)
+			require.Equal(t, logged1(t, a, token.TokenFilter{ID: issued.ID}), got)
+
+			require.NoError(t, a.issuer.Revoke(a.ctx, issued.ID, time.Time{}))
+			got, err = a.issuer.TokenByID(t.Context(), issued.ID)
+			require.NoError(t, err)
+			require.Equal(t, token.TokenRevoked, got.Status)
+			a.clock.advance(time.Hour)
+			got, err = a.issuer.TokenByID(t.Context(), issued.ID)
+			require.NoError(t, err)
+			require.Equal(t, token.TokenExpired, got.Status)
+		})
+	}
+	a := newAuthority(t, off)
+	issued := a.issue(a.add("report"))
+	for _, id := range []string{issued.ID, "none"} {
+		_, err := a.issuer.TokenByID(t.Context(), id)
+		require.ErrorIs(t, err, store.ErrNotFound, "nobody has logged it")
+	}
+	for _, id := range []string{"", strings.Repeat("x", 1025)} {
+		_, err := a.issuer.TokenByID(t.Context(), id)
+		require.ErrorIs(t, err, store.ErrInvalid)
+	}
+	a.store.away.Store(true)
+	_, err := a.issuer.TokenByID(t.Context(), issued.ID)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, store.ErrNotFound, "nothing is known of it")
+}
+
 func TestATokenMoreThanWaitIsLostAndNotKept(t *testing.T) {
 	a := newAuthority(t)
 	c := a.add("report")

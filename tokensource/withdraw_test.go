@@ -303,6 +303,69 @@ func TestAReadingFromBeforeAWithdrawalIsNobodysAnswer(t *testing.T) {
 	})
 }
 
+func TestAReadingUnderWayWhileAKeyIsWithdrawnKeepsNothingOfIt(t *testing.T) {
+	a, b := ringKeys()["a"], ringKeys()["b"]
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	var mu sync.Mutex
+	var meanwhile func() // at the second look at the clock
+	looks := 0
+	reading, release := make(chan struct{}, 1), make(chan struct{})
+	close(release)
+	ring := newRing(t, tokensource.KeyRingConfig{
+		Now: func() time.Time {
+			mu.Lock()
+			looks++
+			do := meanwhile
+			if do != nil && looks == 2 {
+				meanwhile = nil
+				now = now.Add(time.Minute)
+			} else {
+				do = nil
+			}
+			at := now
+			mu.Unlock()
+			if do != nil {
+				do()
+			}
+			return at
+		},
+		Func: func(context.Context) ([]tokensource.Key, error) {
+			reading <- struct{}{}
+			mu.Lock()
+			wait := release
+			mu.Unlock()
+			<-wait
+			return []tokensource.Key{a, b}, nil
+		},
+	})
+	require.Equal(t, "a", signing(t, ring))
+	<-reading
+	mu.Lock()
+	release, looks = make(chan struct{}), 0
+	done := make(chan struct{})
+	meanwhile = func() { // when Withdraw has seen that it need not read
+		go func() { defer close(done); _, _ = ring.Key(context.Background()) }()
+		<-reading
+	}
+	mu.Unlock()
+	require.NoError(t, ring.Withdraw(t.Context(), "a"))
+	close(release)
+	<-done
+	require.Equal(t, "b", signing(t, ring))
+	require.Equal(t, []string{"b"}, published(t, ring))
+}
+
+func TestAKeyThatTookOverForAMomentStaysPublished(t *testing.T) {
+	a, b, c := ringKeys()["a"], ringKeys()["b"], ringKeys()["c"]
+	r := newRotation(t)
+	r.read(t, 0, a, b, c)
+	require.NoError(t, r.Withdraw(t.Context(), "a"))
+	require.Equal(t, "b", signing(t, r.KeyRing), "for a moment, but somebody may have what it signed")
+	r.read(t, time.Minute, c)
+	require.Equal(t, "c", signing(t, r.KeyRing))
+	require.Equal(t, []string{"c", "b"}, published(t, r))
+}
+
 // An authorization server that caches the JWK Set by its max-age accepts the
 // withdrawn key until that has passed, and never longer; what the caller signs
 // itself never fails, since the next key has long been published.

@@ -42,6 +42,10 @@ type Config struct {
 	// Queue is the most records of Add and AddFunc that wait: those of Write
 	// do not count, since their callers wait with them. 0 means DefaultQueue.
 	Queue int
+	// Pause is how long records of Add and AddFunc wait for others, unless they
+	// fill a batch before, or somebody waits in Write, Flush or Close. 0 means
+	// that they do not.
+	Pause time.Duration
 	// Timeout is how long an Apply may take. 0 means DefaultTimeout.
 	Timeout time.Duration
 	// Lost, if set, is told of each record of Add and AddFunc that was not
@@ -64,7 +68,10 @@ type Appender struct {
 	mu          sync.Mutex
 	first, last *entry // what waits
 	waiting     int    // of it, what Config.Queue counts
+	awaited     int    // of it, the others: somebody waits for each
 	running     bool   // a goroutine writes
+	pausing     bool   // timer will have one write
+	timer       *time.Timer
 	closed      bool
 
 	// What follows belongs to the goroutine that writes.
@@ -81,7 +88,7 @@ type id struct {
 // New returns an Appender. A Config without a Store, or with a negative field, is
 // a mistake of the program: New panics.
 func New(cfg Config) *Appender {
-	if cfg.Store == nil || cfg.Batch < 0 || cfg.Batch > store.MaxChanges || cfg.Queue < 0 || cfg.Timeout < 0 {
+	if cfg.Store == nil || cfg.Batch < 0 || cfg.Batch > store.MaxChanges || cfg.Queue < 0 || cfg.Pause < 0 || cfg.Timeout < 0 {
 		panic("appender: Config without a Store, or out of bounds")
 	}
 	if cfg.Batch == 0 {
@@ -136,7 +143,7 @@ func (a *Appender) AddFunc(build func(ctx context.Context) (store.Record, bool))
 func (a *Appender) Flush(ctx context.Context) error {
 	e := &entry{barrier: true, done: make(chan error, 1)}
 	a.mu.Lock()
-	if !a.running {
+	if !a.running && a.first == nil {
 		a.mu.Unlock()
 		return nil
 	}
@@ -207,10 +214,47 @@ func (a *Appender) enqueue(e *entry) {
 	a.last = e
 	if e.counts() {
 		a.waiting++
+	} else {
+		a.awaited++
 	}
-	if !a.running {
-		a.running = true
+	switch {
+	case a.running:
+	case a.patient():
+		a.pause()
+	default:
+		a.running, a.pausing = true, false
 		go a.run()
+	}
+}
+
+// patient reports whether what waits may wait for others. The caller holds a.mu.
+func (a *Appender) patient() bool {
+	return a.cfg.Pause > 0 && a.awaited == 0 && a.waiting < a.cfg.Batch
+}
+
+// pause has what waits written later, unless it is to be already. The caller holds
+// a.mu.
+func (a *Appender) pause() {
+	switch {
+	case a.pausing:
+	case a.timer == nil:
+		a.timer = time.AfterFunc(a.cfg.Pause, a.wake)
+	default:
+		a.timer.Reset(a.cfg.Pause)
+	}
+	a.pausing = true
+}
+
+// wake ends a pause.
+func (a *Appender) wake() {
+	a.mu.Lock()
+	due := a.pausing && !a.running
+	if due {
+		a.running, a.pausing = true, false
+	}
+	a.mu.Unlock()
+	if due {
+		a.run()
 	}
 }
 
@@ -235,19 +279,25 @@ func (a *Appender) await(ctx context.Context, e *entry) error {
 	}
 }
 
-// run writes until there is nothing left to write.
+// run writes until there is nothing left to write, or only what may wait for
+// others.
 func (a *Appender) run() {
-	for a.take() {
+	for due := true; a.take(due); due = false {
 		a.write()
 	}
 }
 
 // take moves what is next from the queue into a.batch, up to a barrier, which is
-// passed once all before it is done. If there is nothing, it says that nobody
-// writes any more.
-func (a *Appender) take() bool {
+// passed once all before it is done. If there is nothing, or nothing that is due,
+// it says that nobody writes any more.
+func (a *Appender) take(due bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !due && a.first != nil && a.patient() {
+		a.running = false
+		a.pause()
+		return false
+	}
 	for a.first != nil && len(a.batch) < a.cfg.Batch {
 		e := a.first
 		if e.barrier && len(a.batch) > 0 {
@@ -259,6 +309,8 @@ func (a *Appender) take() bool {
 		e.next = nil
 		if e.counts() {
 			a.waiting--
+		} else {
+			a.awaited--
 		}
 		if e.state == left {
 			continue

@@ -84,6 +84,18 @@ func compressed(w http.ResponseWriter, r *http.Request) {
 	w.Write(bomb.Bytes()[:min(bomb.Len(), limit)])
 }
 
+// unpacking is a transport that unpacks by itself, whatever it was asked.
+type unpacking struct{}
+
+func (unpacking) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("{}")), Uncompressed: true, Request: r}, nil
+}
+
+func TestGetTakesNothingThatATransportUnpacked(t *testing.T) {
+	_, err := fetch.Get(t.Context(), &http.Client{Transport: unpacking{}}, "https://host.example/", "*/*", limit)
+	require.ErrorIs(t, err, fetch.ErrEncoded)
+}
+
 func TestGetAsksForWhatItAccepts(t *testing.T) {
 	_, err := get(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet || r.Header.Get("Accept") != "application/json" || r.Header.Get("Accept-Encoding") != "identity" {
