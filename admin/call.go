@@ -33,12 +33,17 @@ type call struct {
 	paths        fieldPaths // of what the Registry may find fault with
 }
 
-// registry returns what the changes of c are made to.
+// registryFor returns what the changes of c are made to. It refuses those of
+// another version of an API client than the one that If-Match names.
 func (h *Handler) registryFor(c *call) *client.Registry {
+	registry := h.registry
 	if c.dryRun {
-		return h.dry
+		registry = h.dry
 	}
-	return h.registry
+	if fields, ok := c.r.Header["If-Match"]; ok {
+		registry = registry.If(func(old *client.Client) error { return matches(fields, old) })
+	}
+	return registry
 }
 
 // readQuery reads the query and, for what changes something, whether that is to be

@@ -35,7 +35,7 @@ func (c *call) clientQuery() (q client.Query, err error) {
 	if err = c.readWindow(); err != nil {
 		return q, err
 	}
-	if q.Search, err = c.search("name[like]"); err != nil {
+	if q.Name, err = c.search("name[like]"); err != nil {
 		return q, err
 	}
 	if q.Status, err = choose(c, "status", map[string]client.Status{
@@ -159,9 +159,6 @@ func (h *Handler) replaceClient(ctx context.Context, c *call) (answer, error) {
 		return answer{}, err
 	}
 	saved, err := h.registryFor(c).Edit(ctx, c.id, func(old *client.Client) error {
-		if err := matches(c.r.Header, old); err != nil {
-			return err
-		}
 		spec := in.Spec
 		spec.Disabled = old.Disabled
 		if in.status != nil {
@@ -180,8 +177,7 @@ func (h *Handler) replaceClient(ctx context.Context, c *call) (answer, error) {
 }
 
 func (h *Handler) deleteClient(ctx context.Context, c *call) (answer, error) {
-	err := h.registryFor(c).DeleteIf(ctx, c.id, func(old *client.Client) error { return matches(c.r.Header, old) })
-	return answer{status: http.StatusNoContent}, err
+	return answer{status: http.StatusNoContent}, h.registryFor(c).Delete(ctx, c.id)
 }
 
 func (h *Handler) enableClient(ctx context.Context, c *call) (answer, error) {
@@ -195,7 +191,7 @@ func (h *Handler) disableClient(ctx context.Context, c *call) (answer, error) {
 func (h *Handler) setDisabled(ctx context.Context, c *call, disabled bool) (answer, error) {
 	saved, err := h.registryFor(c).Edit(ctx, c.id, func(old *client.Client) error {
 		old.Disabled = disabled
-		return matches(c.r.Header, old)
+		return nil
 	})
 	if err != nil {
 		return answer{}, err

@@ -3,6 +3,7 @@ package admin
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -49,7 +50,7 @@ type secretInput struct {
 // what is wrong with the clients, client.Apply tells, and Explain puts it into the
 // words of the file.
 func ParseClients(ctx context.Context, catalog *resource.Catalog, file []byte) (*ClientFile, error) {
-	prefix := "records"
+	prefix, whole := "records", file
 	if trimmed := bytes.TrimLeft(file, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '[' {
 		// The array in the place of the object that is wanted, and in its
 		// own lines.
@@ -71,6 +72,8 @@ func ParseClients(ctx context.Context, catalog *resource.Catalog, file []byte) (
 	case errors.As(err, &syntax):
 		line := 1 + bytes.Count(file[:min(syntax.Offset, len(file))], []byte{'\n'})
 		return nil, fmt.Errorf("not JSON: line %d: %s", line, syntax.Reason)
+	case err == nil && !json.Valid(whole):
+		return nil, errors.New("not JSON: there is something behind the array")
 	case err == nil && !found:
 		return nil, errors.New(`records is missing: want [{"name":…}] or {"records":[{"name":…}]}`)
 	}

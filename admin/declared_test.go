@@ -66,6 +66,7 @@ func TestWrongFilesAreRefusedByTheirPlaces(t *testing.T) {
 		{"another object", `{"clients":[]}`, "records is missing"},
 		{"a broken third line", "[\n{\"name\":\"a\"},\n{\"name\" \"b\"}]", "line 3: no colon"},
 		{"a broken third line in an object", "{\"records\":[\n{\"name\":\"a\"},\n{\"name\" \"b\"}]}", "line 3: no colon"},
+		{"a member behind the array", `[{"name":"a"}],"labels":{}`, "not JSON: "},
 		{"a client that is a string", `["a"]`, "[0]: is a string, want an object"},
 		{"records that are an object", `{"records":{}}`, "records: is an object, want a list"},
 		{"a wrong type in the second", `{"records":[{"name":"a"},{"name":7}]}`, "records[1].name: is a number"},

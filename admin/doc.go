@@ -38,8 +38,8 @@
 // Every changing call takes ?dryRun=true: everything is tested, nothing is
 // changed, and the answer is 200 with the header Dry-Run: true and what would be.
 //
-// An API client has an ETag. PUT, DELETE and the calls about secrets take If-Match
-// and answer 412 if somebody changed the client in between; without it a PUT takes
+// An API client has an ETag. Every call that changes one or its secrets takes If-Match
+// and answers 412 if somebody changed the client in between; without it a PUT takes
 // the place of the whole, never of a part.
 //
 // # Answers

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -14,14 +13,9 @@ func etagOf(version store.Revision) string {
 	return `"` + strconv.FormatInt(int64(version), 10) + `"`
 }
 
-// matches returns errPrecondition if the request has an If-Match that c does not
-// fulfil: neither * nor a list with its ETag. Weak ones never match (RFC 9110
-// §13.1.1).
-func matches(h http.Header, c *client.Client) error {
-	fields, ok := h["If-Match"]
-	if !ok {
-		return nil
-	}
+// matches returns errPrecondition unless c fulfils the fields of If-Match: one is *,
+// or a list with its ETag. Weak ones never match (RFC 9110 §13.1.1).
+func matches(fields []string, c *client.Client) error {
 	tag := etagOf(c.Version)
 	for _, field := range fields {
 		// Ours have no comma inside, so that what splits at one is none of them.

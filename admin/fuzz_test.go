@@ -111,6 +111,7 @@ func FuzzParseClients(f *testing.F) {
 		if err != nil {
 			return
 		}
+		require.True(t, json.Valid([]byte(file)))
 		_, err = client.Apply(program, registry, client.Declaration{Owner: "fuzz", Clients: parsed.Clients}, true)
 		_ = parsed.Explain(err)
 	})

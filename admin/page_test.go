@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-go/clientele/client"
 )
 
 // list returns a page of API clients.
@@ -131,6 +133,21 @@ func TestNameLikeIsASubstringWithoutPatterns(t *testing.T) {
 		require.Equal(t, len(want), p.ResultsTotal)
 		require.Equal(t, names(p.Records), names(a.list("?name[like]="+url.QueryEscape(like)).Records), "unescaped brackets, as curl sends them")
 	}
+}
+
+func TestNameLikeFindsNoIDs(t *testing.T) {
+	a := newAPI(t, options{})
+	_, err := a.registry.Import(program, client.Import{ID: "id-alone", Spec: client.Spec{Name: "one"}})
+	require.NoError(t, err)
+	for _, like := range []string{"id-alone", "id-al", "ID-ALONE", "alone"} {
+		p := a.list("?name[like]=" + like)
+		require.Empty(t, p.Records, like)
+		require.Zero(t, p.ResultsTotal, like)
+	}
+	a.add(`{"name":"beside id-alone"}`)
+	p := a.list("?name[like]=id-alone")
+	require.Equal(t, []string{"beside id-alone"}, names(p.Records))
+	require.Equal(t, 1, p.ResultsTotal)
 }
 
 func TestFilters(t *testing.T) {

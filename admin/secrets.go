@@ -45,10 +45,7 @@ func (h *Handler) addSecret(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	registry, err := h.unchanged(ctx, c)
-	if err != nil {
-		return answer{}, err
-	}
+	registry := h.registryFor(c)
 	if in.digest != nil {
 		kept, err := registry.AddSecretDigest(ctx, c.id, client.SecretDigest{
 			Digest: *in.digest, ExpiresAt: in.expiresAt.Time, HighEntropy: in.highEntropy,
@@ -64,35 +61,12 @@ func (h *Handler) rotateSecret(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	registry, err := h.unchanged(ctx, c)
-	if err != nil {
-		return answer{}, err
-	}
-	value, kept, err := registry.Rotate(ctx, c.id, client.Rotation{ExpiresAt: in.expiresAt.Time, OldEndsAt: in.oldEndsAt.Time})
+	value, kept, err := h.registryFor(c).Rotate(ctx, c.id, client.Rotation{ExpiresAt: in.expiresAt.Time, OldEndsAt: in.oldEndsAt.Time})
 	return h.secretAnswer(value, kept), err
 }
 
 func (h *Handler) deleteSecret(ctx context.Context, c *call) (answer, error) {
-	registry, err := h.unchanged(ctx, c)
-	if err != nil {
-		return answer{}, err
-	}
-	return answer{status: http.StatusNoContent}, registry.DeleteSecret(ctx, c.id, c.secretID)
-}
-
-// unchanged returns the Registry for a change of secrets, if the client is the one
-// that If-Match names.
-func (h *Handler) unchanged(ctx context.Context, c *call) (*client.Registry, error) {
-	if _, ok := c.r.Header["If-Match"]; ok {
-		found, err := h.registry.Get(ctx, c.id)
-		if err == nil {
-			err = matches(c.r.Header, found)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return h.registryFor(c), nil
+	return answer{status: http.StatusNoContent}, h.registryFor(c).DeleteSecret(ctx, c.id, c.secretID)
 }
 
 // secretAnswer returns the answer that is a new secret.

@@ -51,6 +51,11 @@ func (r *Registry) change(ctx context.Context, action, id string, attempts int, 
 		if err != nil {
 			return nil, err
 		}
+		for _, ok := range r.checks {
+			if err := ok(old.Clone()); err != nil {
+				return nil, err
+			}
+		}
 		c, err := plan(old)
 		if err != nil || c == old {
 			return c, err

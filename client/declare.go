@@ -226,7 +226,7 @@ func (a *application) step(ctx context.Context, registry *Registry, t *target) (
 }
 
 func (a *application) delete(ctx context.Context, registry *Registry, t *target) (Step, error) {
-	err := registry.DeleteIf(ctx, t.before.ID, func(c *Client) error { return a.check(t, c) })
+	err := registry.If(func(c *Client) error { return a.check(t, c) }).Delete(ctx, t.before.ID)
 	return Step{Action: StepDelete, ExternalID: t.externalID, ClientID: t.before.ID, Name: t.before.Name}, err
 }
 

@@ -176,7 +176,7 @@ func TestADryRunIsRefusedAsTheChangeIs(t *testing.T) {
 			return err
 		},
 		"a function's own error": func(r *client.Registry) error {
-			return r.DeleteIf(f.ctx, last.ID, func(*client.Client) error { return own })
+			return r.If(func(*client.Client) error { return own }).Delete(f.ctx, last.ID)
 		},
 	} {
 		t.Run(title, func(t *testing.T) {

@@ -110,14 +110,14 @@ func TestAnErrorOfTheFunctionEndsAnEdit(t *testing.T) {
 	}
 }
 
-func TestDeleteIf(t *testing.T) {
+func TestIf(t *testing.T) {
 	t.Run("an error of the function ends it", func(t *testing.T) {
 		f := newFixture(t)
 		c := f.add(t, client.Spec{Name: "nightly"})
 		for _, mine := range []error{errors.New("not today"), client.ErrConflict, fmt.Errorf("stale: %w", client.ErrConflict), raced(t)} {
 			calls := 0
 			f.requireUnchanged(t, func() {
-				err := f.DeleteIf(f.ctx, c.ID, func(*client.Client) error { calls++; return mine })
+				err := f.If(func(*client.Client) error { calls++; return mine }).Delete(f.ctx, c.ID)
 				require.True(t, err == mine, "returned as it is: %v", err)
 			})
 			require.Equal(t, 1, calls, "tried again after %v", mine)
@@ -127,11 +127,11 @@ func TestDeleteIf(t *testing.T) {
 		f := newFixture(t)
 		c := f.add(t, client.Spec{Name: "nightly", Labels: map[string]string{"owner": "ops"}})
 		f.clock.advance(time.Second)
-		require.NoError(t, f.DeleteIf(f.ctx, c.ID, func(seen *client.Client) error {
+		require.NoError(t, f.If(func(seen *client.Client) error {
 			require.Equal(t, c, seen)
 			seen.Name, seen.Labels["owner"], seen.Version = "mine", "me", 1 // which counts for nothing
 			return nil
-		}))
+		}).Delete(f.ctx, c.ID))
 		_, err := f.Get(f.ctx, c.ID)
 		require.ErrorIs(t, err, client.ErrNotFound)
 		events := f.events(t, c.ID)
@@ -148,13 +148,25 @@ func TestDeleteIf(t *testing.T) {
 			return err
 		}
 		var seen []bool
-		require.NoError(t, f.DeleteIf(f.ctx, c.ID, func(c *client.Client) error { seen = append(seen, c.Disabled); return nil }))
+		require.NoError(t, f.If(func(c *client.Client) error { seen = append(seen, c.Disabled); return nil }).Delete(f.ctx, c.ID))
 		require.Equal(t, []bool{false, true}, seen)
 	})
 	t.Run("of a client that is not there nobody is asked", func(t *testing.T) {
 		f := newFixture(t)
-		err := f.DeleteIf(f.ctx, "nobody", func(*client.Client) error { return errors.New("asked") })
+		err := f.If(func(*client.Client) error { return errors.New("asked") }).Delete(f.ctx, "nobody")
 		require.ErrorIs(t, err, client.ErrNotFound)
+	})
+	t.Run("of several each must agree, and of a new client none is asked", func(t *testing.T) {
+		f := newFixture(t)
+		one, other := errors.New("one"), errors.New("other")
+		c := f.add(t, client.Spec{Name: "nightly"})
+		for _, ask := range [][2]error{{one, nil}, {nil, other}, {nil, nil}} {
+			r := f.If(func(*client.Client) error { return ask[0] }).If(func(*client.Client) error { return ask[1] })
+			_, err := r.Disable(f.ctx, c.ID)
+			require.Equal(t, errors.Join(ask[0], ask[1]) == nil, err == nil, "%v", ask)
+			_, err = r.Add(f.ctx, client.Spec{Name: fmt.Sprint("new ", ask)})
+			require.NoError(t, err)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,12 @@ import (
 
 // A Query selects clients. What is zero does not narrow the selection.
 type Query struct {
-	// Search is looked for in names and client ids, whatever the case. At
-	// most store.MaxText bytes folded (see store.Fold).
+	// Name is a part of the name, whatever the case. At most store.MaxText
+	// bytes folded (see store.Fold).
+	Name string
+	// Search is what Name is, and finds also the client whose id it is as a
+	// whole: in front of all others or, where its name has it too, among
+	// them. Only one of Name and Search may be set.
 	Search string
 	// Labels must all be labels of the client. At most 8.
 	Labels map[string]string
@@ -66,13 +71,22 @@ type Page struct {
 // data. A query outside the bounds gets an error that wraps store.ErrInvalid.
 func (r *Registry) List(ctx context.Context, q Query) (Page, error) {
 	labels, err := q.labels()
+	if err == nil && q.Name != "" && q.Search != "" {
+		err = errors.New("both a Name and a Search")
+	}
 	if err != nil {
 		return Page{}, fmt.Errorf("listing clients: %w: %w", store.ErrInvalid, err)
 	}
-	page, err := r.store.List(ctx, store.Query{
-		Kind: Kind, Labels: labels, Text: store.Fold(q.Search),
+	selected := store.Query{
+		Kind: Kind, Labels: labels, Text: store.Fold(cmp.Or(q.Search, q.Name)),
 		Descending: q.Descending, After: q.After, Offset: q.Offset, Limit: q.Limit, Count: q.Count,
-	})
+	}
+	var page store.Page
+	if q.Search != "" {
+		page, err = r.search(ctx, q.Search, selected)
+	} else {
+		page, err = r.store.List(ctx, selected)
+	}
 	if err != nil {
 		return Page{}, fmt.Errorf("listing clients: %w", err)
 	}

@@ -54,11 +54,28 @@ func TestListSelects(t *testing.T) {
 		{"a part of a name", client.Query{Search: "ly rep"}, []string{nightly}},
 		{"a part of a name in another case", client.Query{Search: "NIGHT"}, []string{nightly}},
 		{"a part of a name in another form of Unicode", client.Query{Search: "FE\u0301 SS"}, []string{cafe}},
-		{"a part of a client id", client.Query{Search: "b_2"}, []string{cafe}},
-		{"a part of a client id in another case", client.Query{Search: "aA-"}, []string{nightly}},
-		{"a part of a name here and of a client id there", client.Query{Search: "report"}, []string{script, nightly}},
+		{"a part of a client id", client.Query{Search: "b_2"}, []string{}},
+		{"a client id", client.Query{Search: "bb_2"}, []string{cafe}},
+		{"a client id in another case", client.Query{Search: "AA-1"}, []string{}},
+		{"a client id with a space behind it", client.Query{Search: "bb_2 "}, []string{}},
+		{"a client id here, in front, and a part of a name there", client.Query{Search: "report"}, []string{script, nightly}},
+		{"a part of a name here and a client id in another case there", client.Query{Search: "Report"}, []string{nightly}},
+		{"a client id that is also in the name of the client", client.Query{Search: "keys"}, []string{keys}},
+		{"a client id in front the other way round too", client.Query{Search: "report", Descending: true}, []string{script, nightly}},
+		{"a client id that a status lets pass", client.Query{Search: "bb_2", Status: client.OnlyDisabled}, []string{cafe}},
+		{"a client id that a status does not", client.Query{Search: "bb_2", Status: client.OnlyEnabled}, []string{}},
+		{"a client id that a label lets pass", client.Query{Search: "report", Labels: map[string]string{"critical": ""}}, []string{script}},
+		{"a client id that a label does not", client.Query{Search: "report", Labels: map[string]string{"owner": "ops"}}, []string{nightly}},
+		{"a client id that only one of two labels lets pass", client.Query{Search: "bb_2", Labels: map[string]string{"owner": "ops", "env": "test"}}, []string{}},
+		{"a client id that a scope lets pass", client.Query{Search: "bb_2", ServerID: "metrics", ScopeID: "node::read"}, []string{cafe}},
+		{"a client id that a scope does not", client.Query{Search: "bb_2", ServerID: "orders", ScopeID: "shop::read"}, []string{}},
+		{"a client id that a method does not", client.Query{Search: "bb_2", Method: credentials.MethodJWKS}, []string{}},
 		{"a percent sign, which means itself", client.Query{Search: "%"}, []string{off}},
-		{"an underscore, which means itself", client.Query{Search: "_"}, []string{off, cafe}},
+		{"an underscore, which means itself", client.Query{Search: "_"}, []string{off}},
+
+		{"a part of a name alone", client.Query{Name: "LY REP"}, []string{nightly}},
+		{"a part of a name, and not the client id there", client.Query{Name: "report"}, []string{nightly}},
+		{"a client id as a name", client.Query{Name: "bb_2"}, []string{}},
 		{"a quote", client.Query{Search: `"\'`}, []string{script}},
 		{"no match", client.Query{Search: "nothing"}, []string{}},
 		{"the label of another client is no name", client.Query{Search: "ops"}, []string{}},
@@ -207,7 +224,8 @@ func TestListPagesByOffset(t *testing.T) {
 
 func TestListRefusesWhatIsOutOfBounds(t *testing.T) {
 	f := newFixture(t)
-	f.add(t, client.Spec{Name: "nightly"})
+	_, err := f.Import(f.ctx, client.Import{ID: "a-client", Spec: client.Spec{Name: "nightly"}})
+	require.NoError(t, err)
 	nine := map[string]string{}
 	for i := range 9 {
 		nine[fmt.Sprint(i)] = ""
@@ -220,6 +238,13 @@ func TestListRefusesWhatIsOutOfBounds(t *testing.T) {
 		"a search of more than 4 KiB":        {Search: strings.Repeat("x", store.MaxText+1)},
 		"a search of more than 4 KiB folded": {Search: strings.Repeat(salawat, 125)},
 		"a NUL in a search":                  {Search: "a\x00"},
+		"a name of more than 4 KiB":          {Name: strings.Repeat("x", store.MaxText+1)},
+		"a name beside a search":             {Name: "nightly", Search: "nightly"},
+		"a limit of 1001, and an id":         {Search: "a-client", Limit: 1001},
+		"a limit of -1, and an id":           {Search: "a-client", Limit: -1},
+		"an offset of -1, and an id":         {Search: "a-client", Offset: -1},
+		"a made-up cursor, and an id":        {Search: "a-client", After: "made up"},
+		"a cursor of a search without it":    {After: "after-id"},
 		"nine labels":                        {Labels: nine},
 		"a label that is not UTF-8":          {Labels: map[string]string{"\xff": ""}},
 		"a label value of more than 1 KiB":   {Labels: map[string]string{"a": strings.Repeat("x", store.MaxString+1)}},

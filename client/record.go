@@ -187,7 +187,7 @@ func recordOf(c *Client) (store.Record, error) {
 		ID:     c.ID,
 		Names:  []string{uniqueName(folded)},
 		Labels: labelsOf(c),
-		Text:   cut(store.Fold(c.ID)+"\n"+folded, store.MaxText),
+		Text:   cut(folded, store.MaxText),
 		Sort:   sortKey(folded),
 		Format: format,
 		Data:   data,

@@ -70,7 +70,8 @@ type Registry struct {
 	kept      []Grant // Config.KeepOne
 	table     *store.Table[*Client]
 	turns     *turns
-	trial     *trial // in the place of the store for what is written; nil: there is none
+	trial     *trial                // in the place of the store for what is written; nil: there is none
+	checks    []func(*Client) error // of If
 }
 
 // NewRegistry returns a Registry over cfg.Store. It fails if cfg is incomplete or
@@ -280,18 +281,20 @@ func (r *Registry) setDisabled(ctx context.Context, id string, disabled bool) (*
 // already stays valid until it expires. The last one of Config.KeepOne gets
 // ErrLast.
 func (r *Registry) Delete(ctx context.Context, id string) error {
-	return r.DeleteIf(ctx, id, func(*Client) error { return nil })
+	_, err := r.change(ctx, actionDelete, id, editAttempts, func(*Client) (*Client, error) { return nil, nil })
+	return err
 }
 
-// DeleteIf is Delete for who wants to have a look first: an error of ok ends it
-// and is returned as it is. Like the function of Edit, ok may run more than once
-// and must not call the Registry, and to refuse what was based on an older state
-// it looks at c.Version and returns ErrConflict.
-func (r *Registry) DeleteIf(ctx context.Context, id string, ok func(c *Client) error) error {
-	_, err := r.change(ctx, actionDelete, id, editAttempts, func(old *Client) (*Client, error) {
-		return nil, ok(old.Clone())
-	})
-	return err
+// If returns a Registry over the same data that lets ok have a look at each client
+// before it changes or deletes it: an error of ok ends that and is returned as it
+// is. Nobody can come in between. Like the function of Edit, ok may run more than
+// once and must not call the Registry, and to refuse what was based on an older
+// state it looks at c.Version and returns ErrConflict. It is not asked about a
+// client that is new.
+func (r *Registry) If(ok func(c *Client) error) *Registry {
+	checked := *r
+	checked.checks = append(slices.Clip(r.checks), ok)
+	return &checked
 }
 
 // validID reports whether id can be the id of a client: 1 to maxID characters of

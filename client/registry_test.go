@@ -301,7 +301,7 @@ var changing = map[string]func(ctx context.Context, r *client.Registry, id, secr
 		return err
 	},
 	"client.delete, if": func(ctx context.Context, r *client.Registry, id, _ string) error {
-		return r.DeleteIf(ctx, id, func(*client.Client) error { return nil })
+		return r.If(func(*client.Client) error { return nil }).Delete(ctx, id)
 	},
 	"client.secret.rotate": func(ctx context.Context, r *client.Registry, id, _ string) error {
 		_, _, err := r.Rotate(ctx, id, client.Rotation{ExpiresAt: noon.Add(90 * day)})

@@ -26,6 +26,11 @@ const InUse = 24 * time.Hour
 // it.
 var ErrInUse = errors.New("the secret was used within 24 hours")
 
+// latestUses is how many uses of a client are looked at for the last one of each
+// credential. One that is in use is among them as a rule; those that are not are
+// looked for one by one. Of a busy client there are hundreds.
+const latestUses = 16
+
 // Keys of the labels by which uses are found.
 const (
 	labelUsedClient     = "client"
@@ -56,18 +61,19 @@ func usedID(clientID, credentialID string) string { return clientID + "." + cred
 // secret, the thumbprint of a key. It is the first use in the hour of the last
 // one, so that the last one may be up to an hour later. What was not used within
 // audit.Retention.Tokens is missing, and so is what was used while the Issuer
-// keeps no log (token.LogOff); what was used in the last moments may be. A client
-// that does not exist any more has what it had.
+// keeps no log (token.LogOff); what was used in the last moments may be, and what
+// is no credential of the client any more. Of a client that does not exist any more
+// there is the last use.
 func (r *Registry) LastUsed(ctx context.Context, clientID string) (map[string]time.Time, error) {
 	last := map[string]time.Time{}
 	if !validID(clientID) {
 		return last, nil
 	}
-	more, err := r.lastUsed(ctx, last, store.Label{Key: labelUsedClient, Value: clientID}, store.MaxLimit)
+	more, err := r.lastUsed(ctx, last, store.Label{Key: labelUsedClient, Value: clientID}, latestUses)
 	if err != nil || !more {
 		return last, err
 	}
-	// The latest uses of a client that has used others for long.
+	// The last uses of credentials whose client has used others for long.
 	c, err := r.Get(ctx, clientID)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
@@ -78,6 +84,25 @@ func (r *Registry) LastUsed(ctx context.Context, clientID string) (map[string]ti
 		}
 		if _, err := r.lastUsed(ctx, last, store.Label{Key: labelUsedCredential, Value: usedID(clientID, id)}, 1); err != nil {
 			return nil, err
+		}
+	}
+	return last, nil
+}
+
+// LastUse returns when each of the clients with these ids was used last: the latest
+// of what LastUsed says, at the cost of one record each. Those of which no use is
+// known are missing.
+func (r *Registry) LastUse(ctx context.Context, clientIDs ...string) (map[string]time.Time, error) {
+	last := make(map[string]time.Time, len(clientIDs))
+	for _, id := range clientIDs {
+		uses := map[string]time.Time{}
+		if validID(id) {
+			if _, err := r.lastUsed(ctx, uses, store.Label{Key: labelUsedClient, Value: id}, 1); err != nil {
+				return nil, err
+			}
+		}
+		for _, at := range uses { // one at most
+			last[id] = at
 		}
 	}
 	return last, nil

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -59,12 +60,32 @@ func TestLastUsedFindsTheSecretThatAnotherOneHides(t *testing.T) {
 	_, gone := f.addSecret(t, c.ID, 60*day) // in the place of often
 	f.use(t, c.ID, rare.ID)
 	f.use(t, c.ID, often.ID)
-	for range store.MaxLimit {
+	for range 100 {
 		f.clock.advance(time.Hour)
 		f.use(t, c.ID, gone.ID)
 	}
+	read := 0
+	f.store.beforeList = func(_ context.Context, q store.Query) error { read += q.Limit; return nil }
 	require.Equal(t, map[string]time.Time{rare.ID: noon, gone.ID: f.clock.now()}, f.lastUsed(t, c.ID),
 		"often is none of the client's any more")
+	require.Less(t, read, 20, "which has no need of all the uses")
+}
+
+func TestLastUseOfManyClients(t *testing.T) {
+	f := newFixture(t)
+	often, once, never := f.add(t, client.Spec{Name: "often"}), f.add(t, client.Spec{Name: "once"}), f.add(t, client.Spec{Name: "never"})
+	f.use(t, once.ID, "secret")
+	for range 3 {
+		f.use(t, often.ID, "secret")
+		f.clock.advance(2 * time.Hour)
+		f.use(t, often.ID, "other")
+	}
+	last, err := f.LastUse(f.ctx, never.ID, often.ID, "no id!", "", once.ID, often.ID, "nobody")
+	require.NoError(t, err)
+	require.Equal(t, map[string]time.Time{once.ID: noon, often.ID: noon.Add(6 * time.Hour)}, last)
+	last, err = f.LastUse(f.ctx)
+	require.NoError(t, err)
+	require.Empty(t, last)
 }
 
 func TestASecretInUseIsDeletedOnlyByWhoMeansIt(t *testing.T) {
@@ -122,5 +143,7 @@ func TestLastUsedSaysWhichRecordItCannotRead(t *testing.T) {
 	_, err := f.store.Apply(f.ctx, store.Append(r))
 	require.NoError(t, err)
 	_, err = f.LastUsed(f.ctx, "a")
+	require.ErrorContains(t, err, fmt.Sprintf("%q", r.ID))
+	_, err = f.LastUse(f.ctx, "b", "a")
 	require.ErrorContains(t, err, fmt.Sprintf("%q", r.ID))
 }

@@ -65,9 +65,6 @@ func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request, v *visitor) 
 		From: q.Get("from"), To: q.Get("to"),
 	}
 	filter := audit.Filter{Text: view.Text, Action: view.Action, SubjectID: view.Subject, After: store.Cursor(q.Get("after")), Limit: pageSize}
-	if len(store.Fold(filter.Text)) > store.MaxText {
-		view.Text, filter.Text = "", ""
-	}
 	filter.From = readDay(&view.Wrong, "from", view.From, 0)
 	filter.To = readDay(&view.Wrong, "to", view.To, 1)
 	view.Filters = view.Text != "" || view.Action != "" || view.Subject != "" || view.From != "" || view.To != ""
@@ -79,7 +76,11 @@ func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request, v *visitor) 
 		h.show(w, r, http.StatusUnprocessableEntity, "audit.html", view)
 		return
 	}
-	found, err := h.registry.Audit().List(r.Context(), filter)
+	var found audit.Page
+	var err error
+	if searchable(filter.Text) {
+		found, err = h.registry.Audit().List(r.Context(), filter)
+	}
 	if err != nil {
 		h.failRead(w, r, err)
 		return

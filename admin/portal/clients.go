@@ -115,12 +115,13 @@ func (q listQuery) selects() client.Query {
 
 func (h *Handler) listClients(w http.ResponseWriter, r *http.Request, v *visitor) {
 	q := readListQuery(r)
-	if len(store.Fold(q.Search)) > store.MaxText { // longer than any name: nothing can be found
-		q.Search = q.Search[:0]
+	var found client.Page
+	var err error
+	if searchable(q.Search) {
+		found, err = h.registry.List(r.Context(), q.selects())
 	}
-	found, err := h.registry.List(r.Context(), q.selects())
 	if err != nil {
-		h.fail(w, r, err)
+		h.failRead(w, r, err)
 		return
 	}
 	view := clientsView{
@@ -129,14 +130,18 @@ func (h *Handler) listClients(w http.ResponseWriter, r *http.Request, v *visitor
 		Methods: methodOptions(q.Method),
 	}
 	view.done(r)
+	ids := make([]string, len(found.Clients))
+	for i, c := range found.Clients {
+		ids[i] = c.ID
+	}
+	used, err := h.registry.LastUse(r.Context(), ids...)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
 	for _, c := range found.Clients {
 		one := h.row(c)
-		uses, err := h.registry.LastUsed(r.Context(), c.ID)
-		if err != nil {
-			h.fail(w, r, err)
-			return
-		}
-		one.Used = lastUse(uses)
+		one.Used = used[c.ID]
 		view.Rows = append(view.Rows, one)
 	}
 	view.First = (q.Page-1)*pageSize + 1
@@ -163,6 +168,10 @@ func (h *Handler) listClients(w http.ResponseWriter, r *http.Request, v *visitor
 	}
 	h.show(w, r, http.StatusOK, "clients.html", &view)
 }
+
+// searchable reports whether anything can be found by text: what is longer than the
+// texts that are searched is in none.
+func searchable(text string) bool { return len(store.Fold(text)) <= store.MaxText }
 
 // scopeInWords returns how people call a scope, or a resource server.
 func (h *Handler) scopeInWords(r *http.Request, serverID, scopeID string) string {

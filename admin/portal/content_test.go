@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"context"
 	"encoding/json"
 	"html"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/admin"
@@ -20,6 +22,8 @@ import (
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/resource"
+	"github.com/clientele-go/clientele/store"
+	"github.com/clientele-go/clientele/token"
 )
 
 // What people write is shown as text, wherever it is shown.
@@ -91,6 +95,9 @@ func TestTheListOfClients(t *testing.T) {
 		name := "client " + string(rune('a'+i%26)) + string(rune('a'+i/26))
 		w.add(client.Spec{Name: name, Disabled: i%2 == 1})
 	}
+	named, err := w.registry.ByName(t.Context(), "client ba")
+	require.NoError(t, err)
+	ba := named.ID
 	names := regexp.MustCompile(`<bdi>(client [a-z]+)</bdi></a><span class="sub">`)
 	rows := func(path string) []string {
 		t.Helper()
@@ -112,6 +119,9 @@ func TestTheListOfClients(t *testing.T) {
 	require.Empty(t, rows("clients?q=client+b&status=enabled"))
 	require.Empty(t, rows("clients?method=JWKS"))
 	require.Empty(t, rows("clients?q=%25"))
+	require.Equal(t, []string{"client ba"}, rows("clients?q="+ba), "by the whole of its id")
+	require.Empty(t, rows("clients?q="+ba[:len(ba)-1]))
+	require.Empty(t, rows("clients?q="+ba+"&status=enabled"))
 	page := b.get("/portal/clients?q=client&page=2").Body.String()
 	require.Contains(t, page, "120 found, showing 51 to 100")
 	require.Contains(t, page, `href="/portal/clients?page=3&amp;q=client" rel="next"`)
@@ -283,4 +293,51 @@ func TestTheCommandsForAClient(t *testing.T) {
 	require.Contains(t, text, "client_assertion=")
 	require.Contains(t, text, "tokensource.PrivateKey{")
 	require.Contains(t, text, "may reach nothing yet")
+}
+
+// Where the token endpoint is says nothing of the issuer's identifier.
+func TestTheCommandsForAnIssuerWithPathsOfItsOwn(t *testing.T) {
+	w := newWorld(t)
+	issuer, err := token.NewIssuer(t.Context(), token.Config{
+		Issuer: "https://auth.example.com/tenant", Clients: w.registry, EphemeralKeys: true, Paths: token.Paths{Token: "/t"},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, issuer.Close(context.Background())) })
+	w.portal, err = portal.New(portal.Config{Registry: w.registry, Issuer: issuer, Sessions: w.sessions, Now: w.clock.Now})
+	require.NoError(t, err)
+	c := w.add(client.Spec{Name: "one", Method: "JWKS", JWKSURL: "https://keys.example.com/", Grants: []client.Grant{{ServerID: "other", ScopeID: "big::a"}}})
+	text := html.UnescapeString(w.sits(full).get("/portal/clients/" + c.ID + "/use").Body.String())
+	require.Contains(t, text, "  'https://auth.example.com/tenant/t'")
+	require.Contains(t, text, c.ID+" 'https://auth.example.com/tenant' \\\n", "the audience of the assertion")
+	require.Contains(t, text, `Issuer:     "https://auth.example.com/tenant",`)
+}
+
+// An address that somebody has made up is answered as what it is: not as a failure
+// of the server, nor as if it asked for everything.
+func TestListsOfAddressesThatNobodyLinksTo(t *testing.T) {
+	w := newWorld(t)
+	w.add(client.Spec{Name: "the only one"})
+	b := w.sits(full)
+	long := strings.Repeat("x", store.MaxText+1)
+	for _, c := range []struct {
+		path   string
+		status int
+	}{
+		{"clients?q=" + long, http.StatusOK}, {"clients?q=" + long[:store.MaxText], http.StatusOK}, {"clients?method=x", http.StatusOK}, {"clients?status=x", http.StatusOK},
+		{"clients?server=" + long, http.StatusBadRequest}, {"clients?server=s&scope=" + long, http.StatusBadRequest}, {"clients?method=" + long, http.StatusBadRequest},
+		{"clients?q=%00", http.StatusBadRequest}, {"clients?server=%ff", http.StatusBadRequest}, {"clients?page=-1", http.StatusOK}, {"clients?page=99999999999999999999", http.StatusOK},
+		{"audit?q=" + long, http.StatusOK}, {"audit?q=%00", http.StatusBadRequest}, {"audit?action=" + long, http.StatusOK}, {"audit?subject=%00", http.StatusOK}, {"audit?after=x", http.StatusBadRequest},
+		{"refusals?client=" + long, http.StatusUnprocessableEntity}, {"refusals?client=%00", http.StatusBadRequest}, {"refusals?after=x", http.StatusBadRequest},
+		{"tokens?client=" + long, http.StatusBadRequest}, {"tokens?jti=%00", http.StatusBadRequest}, {"tokens?status=x", http.StatusBadRequest}, {"tokens?after=x", http.StatusBadRequest},
+		{"expiring?after=x", http.StatusBadRequest}, {"expiring?days=-1", http.StatusOK},
+		{"clients/" + long, http.StatusNotFound}, {"clients/%00", http.StatusNotFound}, {"resources/%00", http.StatusNotFound}, {"resources/" + long, http.StatusNotFound},
+		{"tokens/%00", http.StatusNotFound}, {"tokens/" + long, http.StatusNotFound},
+	} {
+		answer := b.get("/portal/" + c.path)
+		assert.Equal(t, c.status, answer.Code, "%.60s", c.path)
+		if strings.Contains(c.path, "q=x") {
+			assert.NotContains(t, answer.Body.String(), "the only one", "%.60s", c.path)
+		}
+	}
+	require.NotContains(t, w.log.String(), `"level":"ERROR"`)
 }

@@ -17,6 +17,7 @@ type need int
 
 const (
 	nothing      need = iota // not even signed in
+	signedIn                 // that, and nothing else
 	seeClients               // View on API Clients
 	seeResources             // View on API Resources
 	seeBoth                  // View on both
@@ -38,7 +39,7 @@ func (h *Handler) table() []route {
 	routes := []route{
 		{"GET", "assets/{name}", nothing, public(h.assets.serve)},
 
-		{"GET", "{$}", nothing, public(h.home)},
+		{"GET", "{$}", signedIn, h.home},
 		{"GET", "clients", seeClients, h.listClients},
 		{"GET", "expiring", seeClients, h.listExpiring},
 		{"GET", "new-client", change, h.newClient},
@@ -136,7 +137,7 @@ func (v *visitor) may(n need) bool {
 	}
 	a := v.access
 	switch n {
-	case nothing:
+	case nothing, signedIn:
 		return true
 	case seeClients:
 		return a.Clients >= admin.View
@@ -209,13 +210,8 @@ func addressOf(r *http.Request) string {
 }
 
 // home leads to the first page that the person may see.
-func (h *Handler) home(w http.ResponseWriter, r *http.Request) {
-	v, err := h.visitor(r)
+func (h *Handler) home(w http.ResponseWriter, r *http.Request, v *visitor) {
 	switch {
-	case errors.Is(err, admin.ErrUnauthenticated):
-		h.signedOut(w, r)
-	case err != nil:
-		h.fail(w, r, err)
 	case v.may(seeClients):
 		http.Redirect(w, r, h.base+"clients", http.StatusSeeOther)
 	case v.may(seeResources):

@@ -3,6 +3,7 @@ package portal_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -235,4 +236,16 @@ func TestAConfigThatIsIncomplete(t *testing.T) {
 	}
 	_, err := portal.NewSessions(portal.SessionsConfig{Idle: -1})
 	require.Error(t, err)
+}
+
+// Who is known and may do nothing is told so at the first page too.
+func TestTheFirstPageOfWhomTheProgramForbids(t *testing.T) {
+	w := newWorld(t, func(cfg *portal.Config, _ *client.Config, _ *portal.SessionsConfig) {
+		cfg.Authenticate = func(*http.Request) (admin.Access, error) {
+			return admin.Access{}, fmt.Errorf("blocked: %w", admin.ErrForbidden)
+		}
+	})
+	for _, path := range []string{"/portal/", "/portal/clients"} {
+		require.Equal(t, http.StatusForbidden, w.sits(admin.Access{}).get(path).Code, path)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/store"
@@ -222,16 +221,4 @@ func (h *Handler) revokeClient(w http.ResponseWriter, r *http.Request, v *visito
 		return
 	}
 	http.Redirect(w, r, h.base+"clients/"+c.ID+"?done=tokens-revoked", http.StatusSeeOther)
-}
-
-// lastUse returns the latest of the times at which the credentials of a client
-// were used; zero if none is known.
-func lastUse(uses map[string]time.Time) time.Time {
-	var last time.Time
-	for _, t := range uses {
-		if t.After(last) {
-			last = t
-		}
-	}
-	return last
 }

@@ -42,8 +42,7 @@ func (h *Handler) useClient(w http.ResponseWriter, r *http.Request, v *visitor) 
 		view.Audience = chosen.Audience
 	}
 	if h.issuer != nil {
-		t := tokenRequest{client: c, endpoint: h.issuer.TokenEndpoint(), audience: view.Audience}
-		t.issuer, _ = strings.CutSuffix(t.endpoint, "/oauth2/v1/token")
+		t := tokenRequest{client: c, issuer: h.issuer.Identifier(), endpoint: h.issuer.TokenEndpoint(), audience: view.Audience}
 		view.Command, view.Program, view.Needs = t.command(), t.program(), t.needs()
 	}
 	h.show(w, r, http.StatusOK, "use.html", view)
@@ -71,9 +70,9 @@ func (h *Handler) target(view *useView, c *client.Client, servers []*resource.Se
 
 // A tokenRequest is how a client asks for a token, as people write it down.
 type tokenRequest struct {
-	client             *client.Client
-	issuer             string
-	endpoint, audience string
+	client           *client.Client
+	issuer, endpoint string
+	audience         string // for which the token is
 }
 
 // algorithm returns what the client's first key signs with. The keys under a JWKS
@@ -120,27 +119,27 @@ func (t tokenRequest) command() string {
 
 // sign writes the lines that sign an assertion (RFC 7523) with openssl.
 func (t tokenRequest) sign(b *strings.Builder) {
-	audience := t.issuer
-	if audience == "" {
-		audience = t.endpoint
-	}
 	algorithm := t.algorithm()
 	b.WriteString("KEY=private.pem\n" +
 		"b64() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }\n")
 	fmt.Fprintf(b, "HEADER=$(printf '%%s' '{\"alg\":\"%s\",\"typ\":\"JWT\"}' | b64)\n", algorithm)
 	fmt.Fprintf(b, "CLAIMS=$(printf '{\"iss\":\"%%s\",\"sub\":\"%%s\",\"aud\":\"%%s\",\"jti\":\"%%s\",\"iat\":%%d,\"exp\":%%d}' \\\n"+
 		"  %s %s %s \\\n  \"$(openssl rand -hex 16)\" \"$(date +%%s)\" \"$(($(date +%%s) + 240))\" | b64)\n",
-		t.client.ID, t.client.ID, quoted(audience))
+		t.client.ID, t.client.ID, quoted(t.issuer))
 	b.WriteString("SIGNED=$HEADER.$CLAIMS\n")
 	switch algorithm {
-	case "EdDSA", "Ed25519":
+	case "EdDSA":
+		// From a file, because openssl wants to know the size.
 		b.WriteString("printf '%s' \"$SIGNED\" > signed.txt\n" +
 			"SIGNATURE=$(openssl pkeyutl -sign -rawin -inkey \"$KEY\" -in signed.txt | b64)\n")
 	case "ES256", "ES384", "ES512":
-		// JOSE has the two numbers beside each other (RFC 7518 §3.4).
+		// JOSE has the two numbers beside each other (RFC 7518 §3.4), and openssl
+		// in DER: taken apart to hexadecimal digits and, since a shell has no
+		// program for it that is everywhere, made bytes as the end of another DER.
 		digits := map[string]int{"ES256": 64, "ES384": 96, "ES512": 132}[algorithm]
-		fmt.Fprintf(b, "SIGNATURE=$(printf '%%s' \"$SIGNED\" | openssl dgst -sha%s -sign \"$KEY\" -binary |\n"+
-			"  openssl asn1parse -inform DER | awk -F: '/INTEGER/ {printf \"%%%ds\", $NF}' | tr ' ' 0 | xxd -r -p | b64)\n", algorithm[2:], digits)
+		fmt.Fprintf(b, "NUMBERS=$(printf '%%s' \"$SIGNED\" | openssl dgst -sha%s -sign \"$KEY\" -binary |\n"+
+			"  openssl asn1parse -inform DER | awk -F: '/INTEGER/ {printf \"%%%ds\", $NF}' | tr ' ' 0)\n"+
+			"SIGNATURE=$(openssl asn1parse -genstr FORMAT:HEX,OCT:$NUMBERS -noout -out /dev/stdout | tail -c %[2]d | b64)\n", algorithm[2:], digits)
 	default:
 		b.WriteString("SIGNATURE=$(printf '%s' \"$SIGNED\" | openssl dgst -sha256 -sign \"$KEY\" -binary | b64)\n")
 	}
@@ -153,11 +152,7 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 func (t tokenRequest) program() string {
 	var b strings.Builder
 	b.WriteString("source, err := tokensource.New(tokensource.Config{\n")
-	if t.issuer != "" {
-		fmt.Fprintf(&b, "\tIssuer:     %q,\n", t.issuer)
-	} else {
-		fmt.Fprintf(&b, "\tTokenURL:   %q,\n", t.endpoint)
-	}
+	fmt.Fprintf(&b, "\tIssuer:     %q,\n", t.issuer)
 	fmt.Fprintf(&b, "\tClientID:   %q,\n", t.client.ID)
 	if t.client.Method == credentials.MethodSecret {
 		b.WriteString("\tCredential: tokensource.Secret{File: \"client-secret.txt\"},\n")

@@ -46,7 +46,6 @@ type authority struct {
 	jwks    *jwks.Cache
 	portal  *portal.Handler
 
-	issuerURL    string
 	allowJWKS    jwks.Allow
 	numericTimes bool
 }
@@ -56,7 +55,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if err := makeFolder(o.data); err != nil {
 		return nil, fmt.Errorf("-data %s: %w; the program needs a folder that it can write to", o.data, err)
 	}
-	a := &authority{log: log, issuerURL: o.issuer, numericTimes: o.numericTimes}
+	a := &authority{log: log, numericTimes: o.numericTimes}
 	if o.insecureJWKS {
 		a.allowJWKS = jwks.Allow{AnyPort: true, Private: true}
 		log.Warn("-insecure-jwks: client JWKS URLs may reach into this network; not for production")

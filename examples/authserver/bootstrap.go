@@ -72,7 +72,7 @@ func (a *authority) bootstrap(ctx context.Context, path string) error {
 		HighEntropy: true,
 	}
 	data, err := json.MarshalIndent(bootstrapFile{
-		Issuer: a.issuerURL, TokenEndpoint: a.issuer.TokenEndpoint(),
+		Issuer: a.issuer.Identifier(), TokenEndpoint: a.issuer.TokenEndpoint(),
 		ClientID: first.ID, ClientSecret: secret.Reveal(),
 	}, "", "  ")
 	if err != nil {

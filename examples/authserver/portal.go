@@ -25,7 +25,7 @@ var administrator = admin.Access{
 // mountPortal serves the portal.
 func (a *authority) mountPortal(mux *http.ServeMux) error {
 	// An issuer by http is one on this machine.
-	sessions, err := portal.NewSessions(portal.SessionsConfig{PlainHTTP: strings.HasPrefix(a.issuerURL, "http:")})
+	sessions, err := portal.NewSessions(portal.SessionsConfig{PlainHTTP: strings.HasPrefix(a.issuer.Identifier(), "http:")})
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (a *authority) invite(to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	server, err := url.Parse(a.issuerURL)
+	server, err := url.Parse(a.issuer.Identifier())
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,21 @@
 package main_test
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,27 +26,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/examples/internal/proctest"
+	"github.com/clientele-go/clientele/tokensource"
 )
 
 // The link on standard output signs one person in, who finds the clients of -demo.
 func TestThePortalByItsLink(t *testing.T) {
-	folder := t.TempDir()
-	stdout := filepath.Join(folder, "stdout")
-	p := proctest.Start(t, "/bin/sh", "-c", `out=$1; shift; exec "$0" "$@" >"$out"`, proctest.Self(t), stdout,
-		"-data", filepath.Join(folder, "data"), "-addr", "127.0.0.1:0", "-demo")
-	p.Wait("authserver listens")
+	p, stdout := startWithStdout(t, t.TempDir(), "-demo")
 	link := linkIn(t, stdout, 1)
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	browser := &http.Client{Jar: jar}
-	answer, err := browser.Post(link, "application/x-www-form-urlencoded", strings.NewReader(""))
-	require.NoError(t, err)
-	page, err := io.ReadAll(answer.Body)
-	require.NoError(t, answer.Body.Close())
-	require.NoError(t, err)
-	require.Contains(t, string(page), "100 API clients")
+	_, page := openLink(t, link)
+	require.Contains(t, page, "100 API clients")
 
-	answer, err = http.Post(link, "application/x-www-form-urlencoded", strings.NewReader(""))
+	answer, err := http.Post(link, "application/x-www-form-urlencoded", strings.NewReader(""))
 	require.NoError(t, err)
 	require.NoError(t, answer.Body.Close())
 	require.Equal(t, http.StatusGone, answer.StatusCode)
@@ -46,6 +47,92 @@ func TestThePortalByItsLink(t *testing.T) {
 	code, stderr := p.Exit()
 	require.Zero(t, code, stderr)
 	require.NotContains(t, stderr, "/sign-in/", "the log tells nobody how to sign in")
+}
+
+// The commands that the portal shows for a client get a token in a plain shell,
+// whatever the key.
+func TestTheCommandsThatThePortalShows(t *testing.T) {
+	for _, program := range []string{"sh", "curl", "openssl"} {
+		if _, err := exec.LookPath(program); err != nil && os.Getenv("CLIENTELE_NO_SKIP") != "1" {
+			t.Skipf("%s is not there", program)
+		}
+	}
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	keys := map[string]crypto.Signer{"rsa": rsaKey, "ed25519": edKey, "published": rsaKey}
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		keys[curve.Params().Name], err = ecdsa.GenerateKey(curve, rand.Reader)
+		require.NoError(t, err)
+	}
+
+	dir := t.TempDir()
+	folders := map[string]string{"secret": t.TempDir()}
+	declarations := []string{declared("secret", reportSecret)}
+	for id, key := range keys {
+		private, err := x509.MarshalPKCS8PrivateKey(key)
+		require.NoError(t, err)
+		folders[id] = t.TempDir()
+		file := write(t, folders[id], "private.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+		authentication := map[string]any{"authType": "PUBKEYCERT", "publicKeys": []any{map[string]any{"keyName": "k", "keyValue": publicPEM(t, key.Public())}}}
+		if id == "published" {
+			ring, err := tokensource.NewKeyRing(tokensource.KeyRingConfig{Files: []string{file}})
+			require.NoError(t, err)
+			jwks := httptest.NewServer(ring)
+			defer jwks.Close()
+			authentication = map[string]any{"authType": "JWKS", "clientJWKsUrl": jwks.URL}
+		}
+		declarations = append(declarations, declaredKeys(t, id, authentication))
+	}
+	_, stdout := startWithStdout(t, dir, "-insecure-jwks", "-clients", write(t, dir, "clients.json", "["+strings.Join(declarations, ",")+"]"))
+	link := linkIn(t, stdout, 1)
+	browser, _ := openLink(t, link)
+	portal, _, _ := strings.Cut(link, "sign-in/")
+	for id, folder := range folders {
+		t.Run(id, func(t *testing.T) {
+			page, err := browser.Get(portal + "clients/" + id + "/use")
+			require.NoError(t, err)
+			defer page.Body.Close()
+			text, err := io.ReadAll(page.Body)
+			require.NoError(t, err)
+			found := regexp.MustCompile(`(?s)<pre id="command"[^>]*><code>(.*?)</code>`).FindSubmatch(text)
+			require.NotNil(t, found, "%s", text)
+			command := strings.Replace(html.UnescapeString(string(found[1])), "paste the secret here", reportSecret, 1)
+			sh := exec.CommandContext(t.Context(), "sh", "-euc", command)
+			sh.Dir = folder
+			said, err := sh.CombinedOutput()
+			require.NoError(t, err, "%s", said)
+			require.Contains(t, string(said), `"access_token"`, "%s", command)
+			require.Contains(t, string(said), `"orders::reader"`)
+		})
+	}
+}
+
+// startWithStdout starts an authserver in dir whose standard output goes into a
+// file, and waits until it listens.
+func startWithStdout(t *testing.T, dir string, args ...string) (p *proctest.Process, stdout string) {
+	t.Helper()
+	stdout = filepath.Join(dir, "stdout")
+	p = proctest.Start(t, "/bin/sh", append([]string{"-c", `out=$1; shift; exec "$0" "$@" >"$out"`, proctest.Self(t), stdout,
+		"-data", filepath.Join(dir, "data"), "-addr", "127.0.0.1:0"}, args...)...)
+	p.Wait("authserver listens")
+	return p, stdout
+}
+
+// openLink signs in by a link, and returns the browser and the page that it leads
+// to.
+func openLink(t *testing.T, link string) (browser *http.Client, page string) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	browser = &http.Client{Jar: jar}
+	answer, err := browser.Post(link, "application/x-www-form-urlencoded", strings.NewReader(""))
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	return browser, string(text)
 }
 
 // linkIn waits for a file to have so many sign-in links, and returns the last.
