@@ -37,7 +37,7 @@ func TestWhatIsAddedWaitsForOthers(t *testing.T) {
 			add(2)
 			synctest.Wait()
 			require.Len(t, w.sizes(), round)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			require.Equal(t, slices.Repeat([]int{3}, round+1), w.sizes(), "together, when the first has waited")
 		}
@@ -60,7 +60,7 @@ func TestAFullBatchDoesNotWait(t *testing.T) {
 		time.Sleep(pause - 1)
 		synctest.Wait()
 		require.Equal(t, []int{4, 4}, w.sizes())
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.Equal(t, []int{4, 4, 3}, w.sizes())
 		time.Sleep(time.Minute)
