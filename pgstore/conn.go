@@ -271,7 +271,7 @@ func (db *DB) pause(ctx context.Context, n int) bool {
 	if n+1 >= maxAttempts {
 		return false
 	}
-	timer := time.NewTimer(rand.N(time.Millisecond << n))
+	timer := time.NewTimer(rand.N(time.Millisecond << n)) // #nosec G404 -- no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -136,7 +136,7 @@ func (c *conn) waitForLock(ctx context.Context, count int) bool {
 	}
 	// From a tenth of a millisecond to three: a commit takes about as long.
 	delay := 100 * time.Microsecond << min(count, 5)
-	timer := time.NewTimer(delay/2 + rand.N(delay/2))
+	timer := time.NewTimer(delay/2 + rand.N(delay/2)) // #nosec G404 -- no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -194,7 +194,7 @@ func (s *Source) newState(began time.Time, life time.Duration) *state {
 	late := min(10*time.Second, life/20)
 	early := life - window
 	if window > 1 {
-		early += rand.N(window / 2)
+		early += rand.N(window / 2) // #nosec G404 -- so that not all renew at once
 	}
 	return &state{
 		began: began.Sub(s.clock.epoch), wall: began.Round(0),
@@ -203,7 +203,7 @@ func (s *Source) newState(began time.Time, life time.Duration) *state {
 }
 
 // jitter returns between half of d and d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) } // #nosec G404 -- no secret
 
 // beyond reports whether d is at least limit, in either direction.
 func beyond(d, limit time.Duration) bool { return d >= limit || d <= -limit }

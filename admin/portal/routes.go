@@ -226,7 +226,7 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request, v *visitor) {
 func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request) {
 	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if reading && h.signInURL != "" {
-		http.Redirect(w, r, withNext(h.signInURL, r.URL.RequestURI()), http.StatusSeeOther)
+		http.Redirect(w, r, withNext(h.signInURL, r.URL.RequestURI()), http.StatusSeeOther) // #nosec G710 -- to Config.SignInURL; where to go on is only a parameter
 		return
 	}
 	view := &messageView{page: h.outside("Please sign in"), Message: "You are not signed in, or your session has ended."}

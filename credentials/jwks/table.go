@@ -116,7 +116,7 @@ func (t *table) counted(e *entry, more int) {
 // bounds, or nothing can be dropped, but never keep.
 func (t *table) shrink(keep *entry) {
 	for t.urls.Load() > t.mostURLs || t.keys.Load() > t.mostKeys {
-		first, dropped := rand.N(len(t.shards)), false
+		first, dropped := rand.N(len(t.shards)), false // #nosec G404 -- no secret
 		for i := 0; i < len(t.shards) && !dropped; i++ {
 			dropped = t.drop(&t.shards[(first+i)%len(t.shards)], keep)
 		}

@@ -25,7 +25,7 @@ type Backoff struct {
 // back together.
 func (b *Backoff) Failed(now time.Time, err error) (pause time.Duration) {
 	pause = min(FirstPause<<min(b.Failures, 10), LongestPause)
-	pause -= rand.N(pause / 4)
+	pause -= rand.N(pause / 4) // #nosec G404 -- no secret
 	b.Failures++
 	b.Err, b.RetryAt = err, now.Add(pause)
 	return pause

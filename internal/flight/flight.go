@@ -105,7 +105,7 @@ func (g *Group[K, V]) Forget(key K) {
 
 // start begins a call with one waiter. The caller holds g.mu.
 func (g *Group[K, V]) start(ctx context.Context, key K, fn func(ctx context.Context) (V, error)) *call[V] {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // #nosec G118 -- called when the last waiter leaves, or run ends
 	c := &call[V]{done: make(chan struct{}), cancel: cancel, waiters: 1, err: ErrGoexit}
 	if g.calls == nil {
 		g.calls = make(map[K]*call[V])
