@@ -13,6 +13,7 @@ import (
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/internal/randid"
+	"github.com/clientele-go/clientele/observe"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/store"
 )
@@ -41,6 +42,9 @@ type Config struct {
 	// can be neither deleted nor disabled nor stripped of it: ErrLast. That
 	// holds over all processes whose Registry has the same KeepOne.
 	KeepOne []Grant
+	// Observer, if set, is told what Lookup finds in its cache:
+	// observe.CacheHits and CacheLoads. See Registry.Gauges too.
+	Observer observe.Observer
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
 	// Rand makes ids and secrets; nil means crypto/rand.Reader. It is read by
@@ -116,8 +120,15 @@ func NewRegistry(cfg Config) (*Registry, error) {
 		turns:     new(turns),
 		table: store.NewTable(store.TableConfig[*Client]{
 			Store: cfg.Store, Kind: Kind, Decode: newShared().decode, Max: cfg.CacheSize, Fresh: cfg.Fresh,
+			Observer: cfg.Observer,
 		}),
 	}, nil
+}
+
+// Gauges tells how many clients Lookup keeps decoded (observe.CacheEntries). A
+// Registry is an observe.Source.
+func (r *Registry) Gauges(tell func(observe.Gauge, string, float64)) {
+	tell(observe.CacheEntries, string(Kind), float64(r.table.Len()))
 }
 
 // Resources returns the catalog that grants refer to.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/internal/flight"
+	"github.com/clientele-go/clientele/observe"
 )
 
 // TableConfig says what a Table is a view of.
@@ -24,6 +25,9 @@ type TableConfig[T any] struct {
 	// Fresh is how long a value is served, at most, after another process
 	// changed it. 0 means DefaultFresh, one second.
 	Fresh time.Duration
+	// Observer, if set, is told of observe.CacheHits and CacheLoads, with Kind
+	// as their label.
+	Observer observe.Observer
 }
 
 // A Table is a typed, cached view of one kind: values by id, decoded once for
@@ -84,6 +88,7 @@ func (t *Table[T]) Get(ctx context.Context, id string) (T, error) {
 	if !ok {
 		if _, _, gone := t.absent.get(id); gone {
 			t.mu.RUnlock()
+			t.count(ctx, observe.CacheHits)
 			return value, &absentError{t.cfg.Kind, id}
 		}
 	}
@@ -95,7 +100,21 @@ func (t *Table[T]) Get(ctx context.Context, id string) (T, error) {
 	if !young {
 		t.keep(id)
 	}
+	t.count(ctx, observe.CacheHits)
 	return value, nil
+}
+
+// Len returns how many values are cached.
+func (t *Table[T]) Len() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.values.len()
+}
+
+func (t *Table[T]) count(ctx context.Context, counter observe.Counter) {
+	if t.cfg.Observer != nil {
+		t.cfg.Observer.Count(ctx, counter, string(t.cfg.Kind), 1)
+	}
 }
 
 // Forget drops what is cached for id. Who changes a record through the store
@@ -149,6 +168,7 @@ func (t *Table[T]) load(ctx context.Context, id string) (T, error) {
 }
 
 func (t *Table[T]) read(ctx context.Context, id string) (value T, err error) {
+	t.count(ctx, observe.CacheLoads)
 	record, err := t.cfg.Store.Get(ctx, t.cfg.Kind, id)
 	if err != nil {
 		return value, err
@@ -223,5 +243,8 @@ func (g *generations[V]) drop(id string) {
 	delete(g.young, id)
 	delete(g.old, id)
 }
+
+// len returns how many entries there are: none is in both.
+func (g *generations[V]) len() int { return len(g.young) + len(g.old) }
 
 func (g *generations[V]) clear() { g.young, g.old = nil, nil }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/internal/revlist"
+	"github.com/clientele-go/clientele/observe"
 )
 
 // The well-known places of the metadata.
@@ -84,7 +85,7 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
+	ctx, running := observe.Begin(r.Context(), i.observer, observe.TokenRequest)
 	req := &Request{RemoteAddr: remoteAddr(r), RequestID: i.givenID(r)}
 	token, err := i.answer(ctx, w, r, req)
 	if err != nil {
@@ -94,10 +95,13 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 		i.refused(ctx, req, err)
 		w.Header().Set("X-Request-Id", req.RequestID)
 		writeError(w, err)
-		return
+	} else {
+		i.issued(ctx, req, token)
+		writeToken(w, token)
 	}
-	i.issued(ctx, req, token)
-	writeToken(w, token)
+	if running.Observed() {
+		running.End(ctx, tokenResult(req, token, err))
+	}
 }
 
 // answer reads a token request into req and issues the token.

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/internal/jws"
+	"github.com/clientele-go/clientele/observe"
 )
 
 const (
@@ -27,13 +29,14 @@ var inactive = []byte(`{"active":false}`)
 // rule, asks whether a token is good now. It is answered in JSON, or by a signed
 // JWT if it asks for one (RFC 9701).
 func (i *Issuer) serveIntrospect(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
+	ctx, running := observe.Begin(r.Context(), i.observer, observe.Introspection)
 	req := &Request{RemoteAddr: remoteAddr(r), RequestID: i.requestIDOf(r)}
 	c, raw, err := i.authenticated(ctx, w, r, req)
 	var body []byte
 	if err == nil {
 		body, err = i.introspect(ctx, c, raw, req)
 	}
+	active := !bytes.Equal(body, inactive)
 	mediaType := "application/json"
 	if err == nil && acceptsJWT(r.Header) {
 		mediaType = introspectionMediaType
@@ -41,11 +44,19 @@ func (i *Issuer) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		i.turnAway(ctx, w, "introspection", req, err)
+	} else {
+		setHeaders(w)
+		w.Header().Set("Content-Type", mediaType)
+		_, _ = w.Write(body)
+	}
+	if !running.Observed() {
 		return
 	}
-	setHeaders(w)
-	w.Header().Set("Content-Type", mediaType)
-	_, _ = w.Write(body)
+	result := aboutResult(req, c, err)
+	if err == nil {
+		result.Labels = append(result.Labels, activeLabel(active))
+	}
+	running.End(ctx, result)
 }
 
 // introspect returns the answer to c about a token, as JSON.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/observe"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/store"
 )
@@ -106,13 +107,17 @@ func (t Token) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(t)) }
 // token endpoint does, for callers in the same process. A refusal is an *Error;
 // any other error is that of ctx. It logs like the endpoint.
 func (i *Issuer) Issue(ctx context.Context, req Request) (*Token, error) {
+	ctx, running := observe.Begin(ctx, i.observer, observe.TokenRequest)
 	token, err := i.issue(ctx, &req) // which may find the client id
 	if err != nil {
 		i.refused(ctx, &req, err)
-		return nil, err
+	} else {
+		i.issued(ctx, &req, token)
 	}
-	i.issued(ctx, &req, token)
-	return token, nil
+	if running.Observed() {
+		running.End(ctx, tokenResult(&req, token, err))
+	}
+	return token, err
 }
 
 func (i *Issuer) issue(ctx context.Context, req *Request) (*Token, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/internal/jws"
 	"github.com/clientele-go/clientele/internal/weburl"
+	"github.com/clientele-go/clientele/observe"
 	"github.com/clientele-go/clientele/token/verifier"
 )
 
@@ -99,6 +100,11 @@ type Config struct {
 	// seconds, 1 minute to 1 hour. 0 means 10 minutes.
 	KeysMaxAge time.Duration
 
+	// Observer, if set, is told of each token request, introspection and
+	// revocation (observe.TokenRequest and its siblings), and of entries of the
+	// log that were lost. Of the store and the caches others tell: store.Observe,
+	// client.Config.Observer, jwks.Config.Observer. See Issuer.Gauges too.
+	Observer observe.Observer
 	// Logger gets what is issued (Debug), what is refused (Info) and what
 	// fails (Error). Nil means slog.Default(). See Issuer for the attributes.
 	Logger *slog.Logger
@@ -156,6 +162,7 @@ type Issuer struct {
 	tokenLog    *tokenLog
 	denials     *denials
 	requestID   func(*http.Request) string
+	observer    observe.Observer // nil: none
 	logger      *slog.Logger
 	now         func() time.Time
 	rand        io.Reader
@@ -217,6 +224,7 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 		tokenLog:    newTokenLog(&cfg),
 		denials:     newDenials(&cfg),
 		requestID:   cfg.RequestID,
+		observer:    cfg.Observer,
 		logger:      cfg.Logger,
 		now:         cfg.Now,
 		rand:        cfg.Rand,
@@ -266,6 +274,7 @@ func (i *Issuer) TokenEndpoint() string { return i.tokenEndpoint }
 func (i *Issuer) Verifier(audience string) (*verifier.Verifier, error) {
 	return verifier.New(verifier.Config{
 		Issuer: i.issuer, Audience: audience, Keys: i, Check: i.CheckRevoked, Now: i.now, Logger: i.logger,
+		Observer: i.observer,
 	})
 }
 

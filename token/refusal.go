@@ -12,6 +12,7 @@ import (
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/internal/appender"
+	"github.com/clientele-go/clientele/observe"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -39,6 +40,7 @@ type denials struct {
 	logger    *slog.Logger
 	retention time.Duration
 	appender  *appender.Appender
+	observer  observe.Observer // nil: none
 
 	unverified atomic.Int32 // of maxUnverified
 
@@ -54,7 +56,7 @@ type denied struct{ clientID, reason string }
 
 func newDenials(cfg *Config) *denials {
 	d := &denials{
-		clients: cfg.Clients, now: cfg.Now, logger: cfg.Logger,
+		clients: cfg.Clients, now: cfg.Now, logger: cfg.Logger, observer: cfg.Observer,
 		retention: cfg.Clients.Audit().Retention().Denials,
 		kept:      map[denied]struct{}{}, asked: map[denied]struct{}{},
 	}
@@ -131,6 +133,7 @@ func (d *denials) keep(req *Request, refusal *Error) {
 			d.unverified.Add(-1)
 		}
 		d.forget(key)
+		countLost(d.observer, lostDenial)
 	}
 }
 
@@ -190,6 +193,7 @@ func (d *denials) lost(r store.Record, err error) {
 	d.mu.Lock()
 	d.paused = d.now().Add(lossPause)
 	d.mu.Unlock()
+	countLost(d.observer, lostDenial)
 	d.tell(key, err)
 }
 

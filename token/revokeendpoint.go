@@ -8,6 +8,7 @@ import (
 
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/observe"
 )
 
 // maxRevoked is how many tokens clients may have revoked at one time, all
@@ -18,22 +19,26 @@ const maxRevoked = 400_000
 // serveRevoke is the endpoint of RFC 7009: a client gives back an access token of
 // its own.
 func (i *Issuer) serveRevoke(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
+	ctx, running := observe.Begin(r.Context(), i.observer, observe.Revocation)
 	req := &Request{RemoteAddr: remoteAddr(r), RequestID: i.requestIDOf(r)}
-	if err := i.giveBack(ctx, w, r, req); err != nil {
-		i.turnAway(ctx, w, "revocation", req, err)
-		return
+	c, token, err := i.authenticated(ctx, w, r, req)
+	if err == nil {
+		err = i.giveBack(ctx, c, token, req)
 	}
-	// The client "must not" look at the body (RFC 7009 §2.2): there is none.
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK)
+	if err != nil {
+		i.turnAway(ctx, w, "revocation", req, err)
+	} else {
+		// The client "must not" look at the body (RFC 7009 §2.2): there is none.
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusOK)
+	}
+	if running.Observed() {
+		running.End(ctx, aboutResult(req, c, err))
+	}
 }
 
-func (i *Issuer) giveBack(ctx context.Context, w http.ResponseWriter, r *http.Request, req *Request) error {
-	c, token, err := i.authenticated(ctx, w, r, req)
-	if err != nil {
-		return err
-	}
+// giveBack revokes a token that c says is its own.
+func (i *Issuer) giveBack(ctx context.Context, c *client.Client, token string, req *Request) error {
 	own, err := i.own(ctx, token)
 	switch {
 	case errors.Is(err, ErrNotOurs):

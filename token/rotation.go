@@ -368,6 +368,11 @@ func (k *keyring) info(ctx context.Context, now time.Time) ([]KeyInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	return set.infos(now), nil
+}
+
+// infos says what there is of set at now.
+func (set *keySet) infos(now time.Time) []KeyInfo {
 	var infos []KeyInfo
 	for n, key := range set.kept {
 		info := KeyInfo{
@@ -387,7 +392,7 @@ func (k *keyring) info(ctx context.Context, now time.Time) ([]KeyInfo, error) {
 		}
 		infos = append(infos, info)
 	}
-	return infos, nil
+	return infos
 }
 
 // SigningKeys returns the signing keys that are published now, in the order of

@@ -12,6 +12,7 @@ import (
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/internal/appender"
+	"github.com/clientele-go/clientele/observe"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -42,6 +43,7 @@ type tokenLog struct {
 	now       func() time.Time
 	appender  *appender.Appender
 	used      usedHours
+	observer  observe.Observer // nil: none
 
 	mu        sync.Mutex
 	lostCount int // not told of yet
@@ -53,6 +55,7 @@ func newTokenLog(cfg *Config) *tokenLog {
 	l := &tokenLog{
 		mode: cfg.Log, store: cfg.Clients.Store(),
 		retention: cfg.Clients.Audit().Retention().Tokens, logger: cfg.Logger, now: cfg.Now,
+		observer: cfg.Observer,
 	}
 	l.appender = appender.New(appender.Config{Store: l.store, Queue: maxWaiting, Pause: logPause, Lost: l.lost})
 	return l
@@ -133,6 +136,7 @@ func (l *tokenLog) lost(r store.Record, err error) {
 		if parts := strings.Split(r.ID, "."); len(parts) > 1 { // see client.UsedRecord
 			l.used.forget(usedCredential{parts[0], parts[1]})
 		}
+		countLost(l.observer, lostUse)
 		return
 	}
 	l.lose(err)
@@ -144,6 +148,7 @@ func (l *tokenLog) lose(err error) {
 	l.lostCount++
 	l.lostErr = err
 	l.mu.Unlock()
+	countLost(l.observer, lostToken)
 	l.tell(false)
 }
 

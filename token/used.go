@@ -71,5 +71,6 @@ func (l *tokenLog) use(e *issuedEntry) {
 	})
 	if !written {
 		l.used.forget(c)
+		countLost(l.observer, lostUse)
 	}
 }

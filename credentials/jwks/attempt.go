@@ -11,6 +11,7 @@ import (
 
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/internal/fetch"
+	"github.com/clientele-go/clientele/observe"
 )
 
 // An attempt is one fetch. It goes on when its callers have left, as the next
@@ -71,15 +72,31 @@ var errPanicked = errors.New("the HTTP client panicked")
 func (c *Cache) run(ctx context.Context, e *entry, a *attempt) {
 	var set *Set
 	err := errPanicked // unless fetch returns
+	ctx, running := observe.Begin(ctx, c.observer, observe.JWKSFetch)
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("%w: %v", errPanicked, v)
 		}
 		c.limits.release(e.host)
 		c.land(ctx, e, set, err)
+		if running.Observed() {
+			running.End(ctx, resultOf(e, err))
+		}
 		close(a.done)
 	}()
 	set, err = c.fetch(ctx, e)
+}
+
+// resultOf returns what is told of a fetch.
+func resultOf(e *entry, err error) observe.Result {
+	result := observe.Result{
+		Outcome: observe.OK, Err: err,
+		Details: []slog.Attr{slog.String(observe.DetailHost, e.host)},
+	}
+	if err != nil {
+		result.Outcome, result.Reason = observe.Failed, reasonOf(err)
+	}
+	return result
 }
 
 // fetch gets the set of e.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/internal/fetch"
+	"github.com/clientele-go/clientele/observe"
 )
 
 // Config says how a Cache reaches JWKS URLs, and how many it keeps. The zero
@@ -32,6 +33,9 @@ type Config struct {
 	// Default: 8, or MaxInFlight if that is less.
 	MaxInFlightPerHost int
 
+	// Observer, if set, is told of each fetch (observe.JWKSFetch), in the
+	// context of who caused it. See Cache.Gauges too.
+	Observer observe.Observer
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Logger gets what package jwks logs: fetches that fail, keys that are
@@ -55,6 +59,14 @@ type Cache struct {
 	log    *slog.Logger
 	table  *table
 	limits *limits
+
+	observer observe.Observer
+}
+
+// Gauges tells how many URLs are kept (observe.CacheEntries). A Cache is an
+// observe.Source.
+func (c *Cache) Gauges(tell func(observe.Gauge, string, float64)) {
+	tell(observe.CacheEntries, "jwks", float64(c.table.urls.Load()))
 }
 
 // New returns a Cache as cfg says.
@@ -91,5 +103,7 @@ func New(cfg Config) (*Cache, error) {
 		log:    cfg.Logger,
 		table:  newTable(cfg.MaxURLs),
 		limits: newLimits(cfg.MaxInFlight, cfg.MaxInFlightPerHost),
+
+		observer: cfg.Observer,
 	}, nil
 }

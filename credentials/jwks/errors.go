@@ -1,7 +1,6 @@
 package jwks
 
 import (
-	"crypto/tls"
 	"errors"
 	"time"
 
@@ -48,29 +47,10 @@ const (
 
 // reasonOf returns the reason that stands for the error of a fetch.
 func reasonOf(err error) string {
-	var status *fetch.StatusError
-	var certificate *tls.CertificateVerificationError
-	switch {
-	case errors.As(err, &status):
-		return ReasonStatus
-	case errors.As(err, &certificate):
-		return ReasonCertificate
+	if errors.Is(err, credentials.ErrJWKSet) {
+		return ReasonNotJWKS
 	}
-	for _, known := range []struct {
-		err    error
-		reason string
-	}{
-		{fetch.ErrRedirect, ReasonRedirect},
-		{fetch.ErrEncoded, ReasonEncoding},
-		{fetch.ErrTooLarge, ReasonTooLarge},
-		{fetch.ErrCut, ReasonIncomplete},
-		{credentials.ErrJWKSet, ReasonNotJWKS},
-	} {
-		if errors.Is(err, known.err) {
-			return known.reason
-		}
-	}
-	return ReasonUnreachable
+	return fetch.Reason(err)
 }
 
 // maxErrorText bounds the text of an error, part of which the server at the URL

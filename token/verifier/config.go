@@ -12,6 +12,7 @@ import (
 
 	"github.com/clientele-go/clientele/internal/fetch"
 	"github.com/clientele-go/clientele/internal/weburl"
+	"github.com/clientele-go/clientele/observe"
 )
 
 // Config says whose tokens a Verifier accepts, and for whom. Issuer and Audience
@@ -74,6 +75,10 @@ type Config struct {
 	// that uses the proxies of the environment and closes its connections soon
 	// after use.
 	HTTPClient *http.Client
+	// Observer, if set, is told of each token (observe.Verification), of what is
+	// fetched from the issuer (observe.KeysFetch and its siblings), and of the
+	// requests that the middleware turns away. See Verifier.Gauges too.
+	Observer observe.Observer
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Logger gets what package verifier logs. Default: slog.Default().
@@ -105,7 +110,8 @@ type Verifier struct {
 	check     func(context.Context, *Claims) error
 	now       func() time.Time
 	log       *slog.Logger
-	cache     *cache // nil: none
+	cache     *cache           // nil: none
+	observer  observe.Observer // nil: none
 
 	network network
 	lists   map[string]*list // by issuer; nil: nobody looks at lists
@@ -127,7 +133,7 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	v := &Verifier{now: cfg.Now, log: cfg.Logger, check: cfg.Check}
+	v := &Verifier{now: cfg.Now, log: cfg.Logger, check: cfg.Check, observer: cfg.Observer}
 	for _, set := range []func(*Config) error{v.setRings, v.setRevocation, v.setAudiences, v.setBounds, v.setChallenge, v.setMetadata} {
 		if err := set(&cfg); err != nil {
 			return nil, fmt.Errorf("verifier: %w", err)
@@ -180,6 +186,7 @@ func (v *Verifier) setRings(cfg *Config) error {
 		}
 		v.network.urls[issuer] = u
 		add(issuer, newRemote(issuer, u, client, cfg.Now), time.Minute)
+		v.rings[issuer].observer = cfg.Observer
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/clientele-go/clientele/internal/fetch"
 	"github.com/clientele-go/clientele/internal/flight"
 	"github.com/clientele-go/clientele/internal/strictjson"
+	"github.com/clientele-go/clientele/observe"
 )
 
 const (
@@ -37,6 +38,7 @@ type introspector struct {
 	accept   bool          // whether tokens are accepted when nobody answers
 	now      func() time.Time
 	log      *slog.Logger
+	observer observe.Observer // nil: none
 
 	asking flight.Group[string, bool] // by jti
 
@@ -60,7 +62,7 @@ func newIntrospector(cfg *Config, n network) *introspector {
 		issuer: cfg.Issuer, client: &client, id: cfg.Revocation.ClientID, secret: cfg.Revocation.ClientSecret,
 		fresh: defaultAnswerFresh, size: max(cfg.CacheSize, 0), accept: cfg.Revocation.WhenStale == StaleAccept,
 		endpoint: newFinder(cfg.Issuer, n.urls[cfg.Issuer], introspectionMember, n.client, cfg.Now),
-		now:      cfg.Now, log: cfg.Logger,
+		now:      cfg.Now, log: cfg.Logger, observer: cfg.Observer,
 	}
 	if cfg.CacheSize == 0 {
 		i.size = defaultCacheSize
@@ -130,7 +132,11 @@ func (i *introspector) ask(ctx context.Context, token, jti string) (bool, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, introspectionTimeout)
 	defer cancel()
-	active, err := i.request(ctx, token)
+	spanned, running := observe.Begin(ctx, i.observer, observe.IntrospectionCall)
+	active, err := i.request(spanned, token)
+	if running.Observed() {
+		running.End(spanned, askResult(ctx, i.issuer, active, err))
+	}
 	if err != nil {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return false, err // nobody waits any more: that says nothing of the issuer
@@ -188,7 +194,7 @@ func (i *introspector) request(ctx context.Context, token string) (active bool, 
 		return fail(fetch.ErrTooLarge)
 	}
 	if active, err = parseIntrospection(body); err != nil {
-		return fail(err)
+		return fail(&contentError{err})
 	}
 	return active, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/clientele-go/clientele/internal/fetch"
 	"github.com/clientele-go/clientele/internal/jws"
 	"github.com/clientele-go/clientele/internal/revlist"
+	"github.com/clientele-go/clientele/observe"
 )
 
 const (
@@ -29,6 +30,8 @@ type list struct {
 	config Revocation
 	now    func() time.Time
 	log    *slog.Logger
+
+	observer observe.Observer // nil: none
 
 	current atomic.Pointer[listed] // nil before the first fetch; stored under mu
 
@@ -107,10 +110,14 @@ func (l *list) unavailable() error {
 
 func (l *list) run(ctx context.Context, a *attempt) {
 	defer close(a.done)
-	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	ctx, running := observe.Begin(ctx, l.observer, observe.RevocationsFetch)
+	limited, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	known, err := l.fetch(ctx)
+	known, err := l.fetch(limited)
 	l.land(known, err)
+	if running.Observed() {
+		running.End(ctx, fetchResult(l.issuer, err))
+	}
 }
 
 // fetch gets the list, or learns that the one that is known is still the one that
@@ -137,11 +144,11 @@ func (l *list) fetch(ctx context.Context) (*listed, error) {
 		next.List, next.set = known.List, known.set
 	} else if next.List, next.set, err = l.parse(ctx, snap, body); err != nil {
 		l.source.etag = ""
-		return nil, fmt.Errorf("revocations: %w", err)
+		return nil, &contentError{fmt.Errorf("revocations: %w", err)}
 	}
 	if !now.Before(next.Expires) {
 		l.source.etag = ""
-		return nil, errors.New("revocations: a list that has expired")
+		return nil, &contentError{errors.New("revocations: a list that has expired")}
 	}
 	if fresh == 0 {
 		fresh = defaultListFresh

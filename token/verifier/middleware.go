@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/clientele-go/clientele/observe"
 )
 
 // Require returns middleware that lets a request through if it brings a good
@@ -123,6 +125,9 @@ func answerTo(err error) answer {
 // are nil unless they are known to be true.
 func (v *Verifier) refuse(w http.ResponseWriter, r *http.Request, scope string, claims *Claims, err error) {
 	a := answerTo(err)
+	if v.observer != nil {
+		v.observer.Count(r.Context(), observe.RequestsRefused, oneOf(a.reason), 1)
+	}
 	attrs := []slog.Attr{
 		slog.String("reason", a.reason), slog.Int("status", a.status),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path),

@@ -106,6 +106,7 @@ func (f *finder) discover(ctx context.Context) (string, error) {
 			if uri, err = metadata.Endpoint(answer.Body, f.issuer, f.member); err == nil {
 				return uri, nil
 			}
+			err = &contentError{err}
 		}
 		failures = append(failures, fmt.Errorf("metadata at %s: %w", location, err))
 		if !answered {

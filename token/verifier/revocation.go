@@ -131,7 +131,7 @@ func (v *Verifier) setRevocation(cfg *Config) error {
 	v.lists = make(map[string]*list)
 	for issuer, ring := range v.rings {
 		v.lists[issuer] = &list{
-			issuer: issuer, ring: ring, config: *r, now: cfg.Now, log: cfg.Logger,
+			issuer: issuer, ring: ring, config: *r, now: cfg.Now, log: cfg.Logger, observer: cfg.Observer,
 			source: &listSource{finder: newFinder(issuer, v.network.urls[issuer], listMember, v.network.client, cfg.Now)},
 		}
 	}

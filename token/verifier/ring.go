@@ -12,6 +12,7 @@ import (
 
 	"github.com/clientele-go/clientele/internal/fetch"
 	"github.com/clientele-go/clientele/internal/jws"
+	"github.com/clientele-go/clientele/observe"
 )
 
 const (
@@ -29,6 +30,7 @@ type ring struct {
 	maxAge   time.Duration // that they serve for if no fetch succeeds
 	now      func() time.Time
 	log      *slog.Logger
+	observer observe.Observer // of a source on the network; nil: none
 
 	current atomic.Pointer[snapshot] // nil before the first fetch; stored under mu
 
@@ -156,11 +158,15 @@ var errPanicked = errors.New("the key source panicked")
 func (r *ring) run(ctx context.Context, a *attempt) {
 	var snap *snapshot
 	err := errPanicked // unless fetch returns
+	ctx, running := observe.Begin(ctx, r.observer, observe.KeysFetch)
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("%w: %v", errPanicked, v)
 		}
 		r.land(snap, err)
+		if running.Observed() {
+			running.End(ctx, fetchResult(r.issuer, err))
+		}
 		close(a.done)
 	}()
 	snap, err = r.fetch(ctx)
@@ -178,7 +184,7 @@ func (r *ring) fetch(ctx context.Context) (*snapshot, error) {
 	}
 	set, err := r.parse(ctx, data)
 	if err != nil {
-		return nil, err
+		return nil, &contentError{err}
 	}
 	if fresh == 0 {
 		fresh = defaultFresh

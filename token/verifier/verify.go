@@ -31,33 +31,42 @@ const maxToken = 16 << 10
 // read strictly: a member twice, in whatever place, is refused, for example.
 // Scopes are for the caller to look at: see Claims.Require.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
+	if v.observer != nil {
+		return v.verifyObserved(ctx, token)
+	}
+	claims, _, err := v.decide(ctx, token)
+	return claims, err
+}
+
+// decide is Verify without an Observer. It reports too whether the token was
+// remembered.
+func (v *Verifier) decide(ctx context.Context, token string) (_ *Claims, remembered bool, err error) {
 	if token == "" {
-		return nil, ErrNoToken
+		return nil, false, ErrNoToken
 	}
 	now := v.now()
 	hash := v.cache.hash(token)
-	claims, ok := v.cache.get(ctx, token, hash, now)
-	if !ok {
-		var err error
+	claims, remembered := v.cache.get(ctx, token, hash, now)
+	if !remembered {
 		if claims, err = v.verify(ctx, token, hash, now); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	if v.lists != nil || v.introspector != nil {
 		if err := v.checkRevoked(ctx, token, claims, now); err != nil {
-			return nil, err
+			return nil, remembered, err
 		}
 	}
 	if v.check == nil {
-		return claims, nil
+		return claims, remembered, nil
 	}
 	switch err := v.check(ctx, claims); {
 	case err == nil:
-		return claims, nil
+		return claims, remembered, nil
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrInvalidToken), ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return nil, err
+		return nil, remembered, err
 	default:
-		return nil, refuse(ReasonRefused, err)
+		return nil, remembered, refuse(ReasonRefused, err)
 	}
 }
 
