@@ -45,6 +45,9 @@ type authority struct {
 	issuer  *token.Issuer
 	jwks    *jwks.Cache
 	portal  *portal.Handler
+	metrics *metrics // nil: nobody wants any
+
+	receiver token.Receiver // of credentials that expire
 
 	allowJWKS    jwks.Allow
 	numericTimes bool
@@ -60,6 +63,14 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 		a.allowJWKS = jwks.Allow{AnyPort: true, Private: true}
 		log.Warn("-insecure-jwks: client JWKS URLs may reach into this network; not for production")
 	}
+	if o.metrics != "" {
+		if a.metrics, err = newMetrics(log); err != nil {
+			return nil, err
+		}
+	}
+	if a.receiver, err = a.newReceiver(o); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(o.data, "clientele.db")
 	if a.db, err = sqlitestore.Open(ctx, path, sqlitestore.Config{}); err != nil {
 		return nil, databaseError(path, err)
@@ -72,6 +83,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if a.store, err = a.db.Tenant(ctx, tenant); err != nil {
 		return nil, databaseError(path, err)
 	}
+	a.store = store.Observe(a.store, a.observer())
 	if err := a.openClients(ctx, o); err != nil {
 		return nil, err
 	}
@@ -80,7 +92,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if err != nil {
 		return nil, err
 	}
-	a.jwks, err = jwks.New(jwks.Config{Allow: a.allowJWKS, Logger: log})
+	a.jwks, err = jwks.New(jwks.Config{Allow: a.allowJWKS, Observer: a.observer(), Logger: log})
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +101,9 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 		SealingKeys: []token.SealingKey{key}, JWKS: a.jwks,
 		// What callers of the original sign counts here too.
 		CompatibleAssertions: true,
+		MayIntrospect:        o.introspect.may,
+		Log:                  o.log,
+		Observer:             a.observer(),
 	})
 	if errors.Is(err, token.ErrSealed) {
 		return nil, fmt.Errorf("%s is not the key that the signing keys in %s were sealed with; put that one back: %w", keyPath, path, err)
@@ -113,7 +128,7 @@ func (a *authority) openClients(ctx context.Context, o options) (err error) {
 	if a.roles, err = findRoles(ctx, catalog, o.adminService); err != nil {
 		return err
 	}
-	cfg := client.Config{Store: a.store, Resources: catalog, Audit: a.audit, AllowJWKS: a.allowJWKS}
+	cfg := client.Config{Store: a.store, Resources: catalog, Audit: a.audit, AllowJWKS: a.allowJWKS, Observer: a.observer()}
 	if a.roles != nil {
 		cfg.KeepOne = a.roles.Full()
 	}
@@ -155,9 +170,14 @@ func (a *authority) prepare(ctx context.Context, o options) error {
 		}
 	}
 	if o.bootstrap != "" {
-		return a.bootstrap(ctx, o.bootstrap)
+		if err := a.bootstrap(ctx, o.bootstrap); err != nil {
+			return err
+		}
 	}
-	return nil
+	if err := a.checkIntrospectors(ctx, o.introspect); err != nil {
+		return err
+	}
+	return a.watch()
 }
 
 func (a *authority) loadCatalog(ctx context.Context, catalog *resource.Catalog, path string) error {

@@ -22,6 +22,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/clientele-go/clientele/token"
 )
 
 // options are what the flags say.
@@ -38,6 +40,12 @@ type options struct {
 	catalog      string
 	bootstrap    string
 	clients      string
+
+	metrics    string
+	log        token.LogMode
+	webhook    string
+	webhookKey string
+	introspect introspectors
 }
 
 const usage = `Authserver issues access tokens to API clients.
@@ -48,6 +56,7 @@ const usage = `Authserver issues access tokens to API clients.
   *    /admin/api/v1/…          the admin API, below /ziam/admin/api/v1 too; openapi.json describes it
   GET  /portal/                 the same for people; a link to sign in stands on standard output
   GET  /healthz                 200 while the database answers
+  GET  /metrics                 Prometheus metrics, at the address of -metrics alone
 
 SIGHUP applies the file of -clients again and makes a new link; SIGINT and SIGTERM
 end the program, after the requests under way. The log is JSON, on standard error.
@@ -97,6 +106,12 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.adminService, "admin-service", "", "`service` of the catalog whose roles Super Admin and View Only Admin administer API clients (default ZIAM or else IAM, if there is one)")
 	flags.BoolVar(&o.numericTimes, "numeric-times", false, "answer times in the admin API as JSON numbers, for callers that read no strings (the Go SDK of the original)")
 	flags.DurationVar(&o.keepAudit, "keep-audit", 0, "how long audit events are kept, 8760h for a year (default for ever)")
+	flags.StringVar(&o.metrics, "metrics", "", "`host:port` to serve Prometheus metrics at, below /metrics, to whoever reaches it (default: nowhere)")
+	flags.Var((*logMode)(&o.log), "log", "`mode` of the log of issued tokens: off; best-effort, written a moment later; durable, written before each token is answered (default best-effort)")
+	flags.StringVar(&o.webhook, "notify-webhook", "", "`URL` to post to when a secret or a certificate ends in 30, 14, 7 and 1 days, as the log says in any case; signed as Standard Webhooks are")
+	flags.StringVar(&o.webhookKey, "notify-key", "", "`file` with the key of that signature: 24 to 64 random bytes in base64")
+	o.introspect = introspectors{}
+	flags.Var(o.introspect, "introspect", "`CLIENT=AUDIENCE`: the API client with that id may ask (RFC 7662) about the tokens for that audience; may be repeated (default: each about its own alone)")
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
@@ -121,6 +136,15 @@ func (o options) check(rest []string) error {
 	}
 	if o.keepAudit < 0 {
 		return fmt.Errorf("-keep-audit %v is negative: leave it out to keep audit events for ever", o.keepAudit)
+	}
+	if _, _, err := net.SplitHostPort(o.metrics); o.metrics != "" && err != nil {
+		return fmt.Errorf("-metrics %q is not host:port, such as 127.0.0.1:9090", o.metrics)
+	}
+	switch {
+	case o.webhook != "" && o.webhookKey == "":
+		return errors.New("-notify-webhook needs -notify-key, the file of the key that its requests are signed with")
+	case o.webhook == "" && o.webhookKey != "":
+		return errors.New("-notify-key is of no use without -notify-webhook")
 	}
 	host, _, err := net.SplitHostPort(o.addr)
 	if err != nil {
@@ -158,9 +182,16 @@ func serve(o options, log *slog.Logger) (err error) {
 	// address in use is found out before anything is written.
 	listener, err := net.Listen("tcp", o.addr)
 	if err != nil {
-		return listenError(o.addr, err)
+		return listenError("-addr", o.addr, err)
 	}
 	defer listener.Close() // again, after Shutdown: no harm
+	var metricsListener net.Listener
+	if o.metrics != "" {
+		if metricsListener, err = net.Listen("tcp", o.metrics); err != nil {
+			return listenError("-metrics", o.metrics, err)
+		}
+		defer metricsListener.Close()
+	}
 	if o.issuer == "" {
 		host, _, _ := net.SplitHostPort(o.addr)
 		_, port, _ := net.SplitHostPort(listener.Addr().String())
@@ -179,6 +210,7 @@ func serve(o options, log *slog.Logger) (err error) {
 	var sweeper sync.WaitGroup
 	defer sweeper.Wait() // before the database is closed
 	sweeper.Go(func() { a.sweep(ctx) })
+	sweeper.Go(func() { a.notify(ctx) })
 	defer stop() // also where serving fails, so that it ends
 
 	routes, err := a.routes()
@@ -186,10 +218,16 @@ func serve(o options, log *slog.Logger) (err error) {
 		return err
 	}
 	server := newServer(routes, log)
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("authserver listens", "issuer", o.issuer, "token_endpoint", a.issuer.TokenEndpoint(),
 		"address", listener.Addr().String(), "data", o.data, "bootstrap", o.bootstrap)
+	if metricsListener != nil {
+		server := newServer(a.metrics.handler, log)
+		defer server.Close() // after the other one, so that its last requests are counted
+		go func() { failed <- server.Serve(metricsListener) }()
+		log.Info("metrics served", "address", metricsListener.Addr().String())
+	}
 	if err := a.invite(os.Stdout); err != nil {
 		return err
 	}
@@ -197,7 +235,7 @@ func serve(o options, log *slog.Logger) (err error) {
 	for {
 		select {
 		case err := <-failed:
-			return fmt.Errorf("serving %s: %w", o.addr, err)
+			return fmt.Errorf("serving: %w", err)
 		case <-hangup:
 			a.reload(ctx, o.clients)
 			if err := a.invite(os.Stdout); err != nil {
@@ -246,9 +284,10 @@ func interrupted(ctx context.Context, err error) error {
 	return err
 }
 
-func listenError(addr string, err error) error {
+// listenError says what to do about an error of Listen at the address of a flag.
+func listenError(flag, addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use: stop the program that listens there, or choose another -addr", addr)
+		return fmt.Errorf("%s is in use: stop the program that listens there, or choose another %s", addr, flag)
 	}
-	return fmt.Errorf("-addr %s: %w", addr, err)
+	return fmt.Errorf("%s %s: %w", flag, addr, err)
 }
