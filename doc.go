@@ -14,10 +14,12 @@
 //   - audit: who changed what, when, and from where.
 //   - store: the contract that whatever keeps the data fulfils; store/storetest
 //     is that contract as tests.
+//   - observe: what a program is told so that its operator can watch it.
 //   - memstore: the store for tests and demonstrations.
 //   - tokensource: what callers hold.
 //   - clienteletest: for the tests of programs that check tokens or hold them.
 //   - sqlitestore (a module of its own): the durable store for one machine.
+//   - otelclientele (a module of its own): what is observed, for OpenTelemetry.
 //
 // The folder examples, a module of its own too, has programs that run: begin
 // with quickstart.

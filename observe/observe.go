@@ -30,10 +30,11 @@ import (
 	"time"
 )
 
-// An Observer is told what goes on. Its methods may be called concurrently, while
-// somebody waits for what is observed but no lock is held: so they are quick, and
-// they may call back. What they panic with is the program's to catch. A nil
-// Observer in a Config costs nothing.
+// An Observer is told what goes on. Its methods may be called concurrently, and
+// somebody waits for each of them: so they are quick. No package calls them while it
+// holds a lock of its own; but who calls a store may hold one, so that they leave
+// alone what is observed, apart from [Source.Gauges]. What they panic with is the
+// program's to catch. A nil Observer in a Config costs nothing.
 type Observer interface {
 	// Start is told that an operation begins. The operation goes on in the
 	// context that is returned: ctx, or one derived from it, with a span in it
@@ -102,7 +103,7 @@ const (
 // jwks.Cache and verifier.Verifier are Sources.
 type Source interface {
 	// Gauges calls tell for each value that is known. It asks neither the store
-	// nor the network, and holds no lock meanwhile.
+	// nor the network, and holds no lock meanwhile. It may be called concurrently.
 	Gauges(tell func(gauge Gauge, label string, value float64))
 }
 

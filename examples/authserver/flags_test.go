@@ -38,7 +38,7 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 func TestHelpExplainsEverything(t *testing.T) {
 	code, stderr := proctest.Start(t, proctest.Self(t), "-help").Exit()
 	require.Zero(t, code)
-	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz"} {
+	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "-metrics", "/metrics", "-log", "best-effort", "-notify-webhook", "-notify-key", "-introspect", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz"} {
 		require.Contains(t, stderr, word)
 	}
 }

@@ -137,10 +137,3 @@ func TestWrongValuesOfTheFlagsForOperatorsAreRefused(t *testing.T) {
 		})
 	}
 }
-
-func TestHelpExplainsTheFlagsForOperators(t *testing.T) {
-	_, stderr := proctest.Start(t, proctest.Self(t), "-help").Exit()
-	for _, word := range []string{"-metrics", "/metrics", "-log", "best-effort", "durable", "-notify-webhook", "-notify-key", "-introspect"} {
-		require.Contains(t, stderr, word)
-	}
-}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/mod/zip"
 
 	"github.com/clientele-go/clientele/examples/release/core"
+	"github.com/clientele-go/clientele/examples/release/otel"
 	"github.com/clientele-go/clientele/examples/release/sqlite"
 )
 
@@ -27,10 +28,11 @@ const version = "v0.1.0"
 const (
 	coreModule   = "github.com/clientele-go/clientele"
 	sqliteModule = "github.com/clientele-go/clientele/sqlitestore"
+	otelModule   = "github.com/clientele-go/clientele/otelclientele"
 )
 
 // folders are where the modules are, from here.
-var folders = map[string]string{coreModule: "../..", sqliteModule: "../../sqlitestore"}
+var folders = map[string]string{coreModule: "../..", sqliteModule: "../../sqlitestore", otelModule: "../../otelclientele"}
 
 func TestAForeignProgramBuildsOnTheRelease(t *testing.T) {
 	temp := t.TempDir()
@@ -62,6 +64,7 @@ func TestAForeignProgramBuildsOnTheRelease(t *testing.T) {
 	}{
 		{"core", core.Run, []string{coreModule}, "sqlite", "orders.read"},
 		{"sqlite", sqlite.Run, []string{coreModule, sqliteModule}, "testify", "Shop"},
+		{"otel", otel.Run, []string{coreModule, otelModule}, "go.opentelemetry.io/otel/sdk", "Shop"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := c.run(t.Context())
