@@ -120,7 +120,11 @@ func TestEachErrorOfAStoreHasItsWord(t *testing.T) {
 			e := r.One(observe.StoreGet)
 			require.Equal(t, c.outcome, e.Outcome)
 			require.Equal(t, c.reason, e.Reason)
-			require.Equal(t, c.err, e.Err)
+			if c.outcome == observe.Failed {
+				require.Equal(t, c.err, e.Err)
+			} else {
+				require.NoError(t, e.Err, "it may name what somebody has made up")
+			}
 			require.Equal(t, observe.TokenRequest, e.Parent)
 
 			ctx, inside := observe.Begin(inner.ctx, r, observe.StoreList)

@@ -251,4 +251,9 @@ func TestWhatTheStoreDoesIsWithinTheRequest(t *testing.T) {
 		}
 	}
 	require.Contains(t, kinds, string(client.Kind))
+
+	// Whoever has mixed up the id and the secret has told it to nobody.
+	a.post(known{"a-secret-in-the-wrong-place", c.id}.form())
+	require.NotContains(t, r.Text(), "in-the-wrong-place")
+	require.Equal(t, token.ReasonUnknownClient, r.One(observe.TokenRequest).Reason)
 }
