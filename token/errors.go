@@ -3,6 +3,7 @@ package token
 import (
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Codes of errors at the token endpoint: RFC 6749 §5.2, RFC 8707 §2 and, for a
@@ -30,13 +31,17 @@ type Error struct {
 	Description string
 	// Status is the HTTP status: 400…599. 0 means the one that fits Code.
 	Status int
+	// RetryAfter, if positive, is told to the caller in whole seconds, rounded
+	// up (RFC 9110 §10.2.3): how long it should wait.
+	RetryAfter time.Duration
 	// Reason is for the log only: a short stable word such as
 	// "expired_secret". The constants below are the Issuer's own.
 	Reason string
 	// Err is for the log only: what lies behind, if anything.
 	Err error
 
-	found found // for Denial
+	found  found // for Denial
+	slowed bool  // one of many failed attempts: see Config.FailedPerClient
 }
 
 // Reasons of refusals in the log, in the attribute "reason". Those for which an

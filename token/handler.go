@@ -92,6 +92,7 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 		if req.RequestID == "" {
 			req.RequestID = i.newRequestID()
 		}
+		err = i.slow(req, err)
 		i.refused(ctx, req, err)
 		w.Header().Set("X-Request-Id", req.RequestID)
 		writeError(w, err)
@@ -158,11 +159,15 @@ func writeError(w http.ResponseWriter, err error) {
 	b = append(b, '}')
 	setHeaders(w)
 	status := refusal.status()
-	switch status {
-	case http.StatusUnauthorized:
+	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint", charset="UTF-8"`)
-	case http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "2")
+	}
+	wait := refusal.RetryAfter
+	if wait <= 0 && status == http.StatusServiceUnavailable {
+		wait = 2 * time.Second
+	}
+	if wait > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(seconds(wait), 10))
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(b)

@@ -37,7 +37,9 @@ type Request struct {
 	// Scope is the scopes asked for, separated by spaces. Empty: all that the
 	// client was granted at the resource server.
 	Scope string
-	// RemoteAddr is where the request came from, for the log.
+	// RemoteAddr is the IP address that the request came from: for the log, and
+	// to slow failed attempts from there (Config.FailedPerAddress). Empty, from
+	// this process, none are slowed.
 	RemoteAddr string
 	// RequestID is the id of the request, for the log and for Denial. The
 	// token endpoint gives it one (see Config.RequestID); of another caller
@@ -110,6 +112,7 @@ func (i *Issuer) Issue(ctx context.Context, req Request) (*Token, error) {
 	ctx, running := observe.Begin(ctx, i.observer, observe.TokenRequest)
 	token, err := i.issue(ctx, &req) // which may find the client id
 	if err != nil {
+		err = i.slow(&req, err)
 		i.refused(ctx, &req, err)
 	} else {
 		i.issued(ctx, &req, token)

@@ -82,6 +82,18 @@ type Config struct {
 	// tokens for it, which say who it is and nothing more.
 	AllowNoScope bool
 
+	// FailedPerClient is how many attempts to authenticate as one client from
+	// one address may fail within a minute, and FailedPerAddress how many as
+	// whatever client: all at once, or spread over it. Whatever fails beyond is
+	// answered with 429 and Retry-After, and logged at Debug. An attempt with
+	// the right credential is never answered so, whoever else failed: nobody
+	// can lock a client out. An IPv6 network of 64 bits counts as one address.
+	// Behind a proxy all callers have that of the proxy, unless the handlers
+	// are wrapped (see package forwarded). The counts are those of this
+	// process, in 256 KiB whoever asks. 0 means 10 and 100; a negative number
+	// means no limit; 1 000 000 is the most.
+	FailedPerClient, FailedPerAddress int
+
 	// Log says whether issued tokens are kept, for Tokens, and how surely.
 	// Zero means LogBestEffort. For how long, audit.Retention.Tokens says.
 	Log LogMode
@@ -105,8 +117,9 @@ type Config struct {
 	// log that were lost. Of the store and the caches others tell: store.Observe,
 	// client.Config.Observer, jwks.Config.Observer. See Issuer.Gauges too.
 	Observer observe.Observer
-	// Logger gets what is issued (Debug), what is refused (Info) and what
-	// fails (Error). Nil means slog.Default(). See Issuer for the attributes.
+	// Logger gets what is issued and what was slowed (Debug), what is refused
+	// (Info) and what fails (Error). Nil means slog.Default(). See Issuer for the
+	// attributes.
 	Logger *slog.Logger
 	// RequestID, if set, returns the id of a token request: one that the
 	// program gave it, in a middleware perhaps, or a header of a proxy that is
@@ -161,6 +174,7 @@ type Issuer struct {
 	list        publishedList
 	tokenLog    *tokenLog
 	denials     *denials
+	attempts    *attempts
 	requestID   func(*http.Request) string
 	observer    observe.Observer // nil: none
 	logger      *slog.Logger
@@ -229,6 +243,9 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 		now:         cfg.Now,
 		rand:        cfg.Rand,
 		claimsHead:  appendString([]byte(`{"iss":`), cfg.Issuer),
+	}
+	if i.attempts, err = newAttempts(&cfg); err != nil {
+		return nil, err
 	}
 	if err := i.route(base, cfg.Paths); err != nil {
 		return nil, err

@@ -28,15 +28,16 @@ func (i *Issuer) issued(ctx context.Context, req *Request, token *Token) {
 // refused logs that a token request was refused, or failed, and has the refusal
 // kept.
 func (i *Issuer) refused(ctx context.Context, req *Request, err error) {
-	level, message := slog.LevelInfo, "token refused"
+	message := "token refused"
 	var refusal *Error
 	if errors.As(err, &refusal) {
 		i.denials.keep(req, refusal)
 	} else {
 		refusal = &Error{Reason: "caller_left", Err: err}
 	}
-	if refusal.status() >= http.StatusInternalServerError {
-		level, message = slog.LevelError, "token request failed"
+	level := refusal.level()
+	if level == slog.LevelError {
+		message = "token request failed"
 	}
 	if !i.logger.Enabled(ctx, level) {
 		return

@@ -122,12 +122,13 @@ func readTokenForm(w http.ResponseWriter, r *http.Request) (form, error) {
 // turnAway answers a request about a token that is refused, and logs why. It is
 // not kept as a Denial: those tell of tokens that a client did not get.
 func (i *Issuer) turnAway(ctx context.Context, w http.ResponseWriter, what string, req *Request, err error) {
+	err = i.slow(req, err)
 	level, message := slog.LevelInfo, what+" refused"
 	var refusal *Error
 	if !errors.As(err, &refusal) {
 		refusal = unavailable("caller_left", what, err)
-	} else if refusal.status() >= http.StatusInternalServerError {
-		level, message = slog.LevelError, what+" failed"
+	} else if level = refusal.level(); level == slog.LevelError {
+		message = what + " failed"
 	}
 	attrs := []slog.Attr{
 		slog.String("client_id", shorten(req.ClientID)), slog.String("address", req.RemoteAddr),

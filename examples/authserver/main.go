@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/clientele-go/clientele/forwarded"
 	"github.com/clientele-go/clientele/token"
 )
 
@@ -37,6 +38,7 @@ type options struct {
 	adminService string
 	numericTimes bool
 	keepAudit    time.Duration
+	proxies      forwarded.Proxies
 	catalog      string
 	bootstrap    string
 	clients      string
@@ -105,6 +107,10 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.demo, "demo", false, "add two made-up resource servers and a hundred API clients, to look at in the portal")
 	flags.StringVar(&o.adminService, "admin-service", "", "`service` of the catalog whose roles Super Admin and View Only Admin administer API clients (default ZIAM or else IAM, if there is one)")
 	flags.BoolVar(&o.numericTimes, "numeric-times", false, "answer times in the admin API as JSON numbers, for callers that read no strings (the Go SDK of the original)")
+	flags.Func("trusted-proxies", "`addresses` and networks of the proxies in front, separated by commas, whose X-Forwarded-For tells who calls (default none)", func(list string) (err error) {
+		o.proxies, err = forwarded.ParseProxies(list)
+		return err
+	})
 	flags.DurationVar(&o.keepAudit, "keep-audit", 0, "how long audit events are kept, 8760h for a year (default for ever)")
 	flags.StringVar(&o.metrics, "metrics", "", "`host:port` to serve Prometheus metrics at, below /metrics, to whoever reaches it (default: nowhere)")
 	flags.Var((*logMode)(&o.log), "log", "`mode` of the log of issued tokens: off; best-effort, written a moment later; durable, written before each token is answered (default best-effort)")
@@ -217,7 +223,7 @@ func serve(o options, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	server := newServer(routes, log)
+	server := newServer(o.proxies.Handler(routes), log)
 	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("authserver listens", "issuer", o.issuer, "token_endpoint", a.issuer.TokenEndpoint(),
