@@ -5,6 +5,9 @@ import (
 	"maps"
 	"strconv"
 	"time"
+
+	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials"
 )
 
 const (
@@ -34,4 +37,22 @@ func (i *Issuer) PretendRevoked(ctx context.Context, n int, until time.Time) err
 // TokenByID is what Revoke knows of a token.
 func (i *Issuer) TokenByID(ctx context.Context, jti string) (Issued, error) {
 	return i.tokenByID(ctx, jti)
+}
+
+// Work is how often secrets were compared with those of a client, and read.
+type Work struct{ Checked, Parsed int }
+
+// CountWork returns where i counts its work from now on. It is for one goroutine.
+func CountWork(i *Issuer) *Work {
+	w := new(Work)
+	check, parse := i.checkSecret, i.parseSecret
+	i.checkSecret = func(c *client.Client, presented string, now time.Time) (client.Secret, bool, bool) {
+		w.Checked++
+		return check(c, presented, now)
+	}
+	i.parseSecret = func(s string) (credentials.Secret, error) {
+		w.Parsed++
+		return parse(s)
+	}
+	return w
 }

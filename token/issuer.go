@@ -175,6 +175,8 @@ type Issuer struct {
 	tokenLog    *tokenLog
 	denials     *denials
 	attempts    *attempts
+	checkSecret func(c *client.Client, presented string, now time.Time) (client.Secret, bool, bool) // for a test to count
+	parseSecret func(string) (credentials.Secret, error)                                            // likewise
 	requestID   func(*http.Request) string
 	observer    observe.Observer // nil: none
 	logger      *slog.Logger
@@ -237,6 +239,8 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 		revocations: newRevocations(cfg.Clients.Store(), cfg.Now),
 		tokenLog:    newTokenLog(&cfg),
 		denials:     newDenials(&cfg),
+		checkSecret: (*client.Client).CheckSecret,
+		parseSecret: credentials.ParseSecret,
 		requestID:   cfg.RequestID,
 		observer:    cfg.Observer,
 		logger:      cfg.Logger,
