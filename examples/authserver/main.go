@@ -37,6 +37,7 @@ type options struct {
 	demo         bool
 	adminService string
 	numericTimes bool
+	debug        bool
 	keepAudit    time.Duration
 	proxies      forwarded.Proxies
 	catalog      string
@@ -107,6 +108,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.demo, "demo", false, "add two made-up resource servers and a hundred API clients, to look at in the portal")
 	flags.StringVar(&o.adminService, "admin-service", "", "`service` of the catalog whose roles Super Admin and View Only Admin administer API clients (default ZIAM or else IAM, if there is one)")
 	flags.BoolVar(&o.numericTimes, "numeric-times", false, "answer times in the admin API as JSON numbers, for callers that read no strings (the Go SDK of the original)")
+	flags.BoolVar(&o.debug, "debug", false, "log tokens that are issued, and failed attempts that are slowed, too; never a secret")
 	flags.Func("trusted-proxies", "`addresses` and networks of the proxies in front, separated by commas, whose X-Forwarded-For tells who calls (default none)", func(list string) (err error) {
 		o.proxies, err = forwarded.ParseProxies(list)
 		return err
@@ -170,7 +172,11 @@ func main() {
 	case err != nil:
 		os.Exit(2)
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	level := slog.LevelInfo
+	if o.debug {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if err := serve(o, log); err != nil {
 		log.Error("authserver failed", "error", err.Error())
 		os.Exit(1)

@@ -113,11 +113,17 @@ func TestTheCommandsThatThePortalShows(t *testing.T) {
 // file, and waits until it listens.
 func startWithStdout(t *testing.T, dir string, args ...string) (p *proctest.Process, stdout string) {
 	t.Helper()
+	p, stdout, _ = startListening(t, dir, args...)
+	return p, stdout
+}
+
+// startListening returns what it logs when it listens, too.
+func startListening(t *testing.T, dir string, args ...string) (p *proctest.Process, stdout string, listens map[string]any) {
+	t.Helper()
 	stdout = filepath.Join(dir, "stdout")
 	p = proctest.Start(t, "/bin/sh", append([]string{"-c", `out=$1; shift; exec "$0" "$@" >"$out"`, proctest.Self(t), stdout,
 		"-data", filepath.Join(dir, "data"), "-addr", "127.0.0.1:0"}, args...)...)
-	p.Wait("authserver listens")
-	return p, stdout
+	return p, stdout, p.Wait("authserver listens")
 }
 
 // openLink signs in by a link, and returns the browser and the page that it leads
