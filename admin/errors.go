@@ -24,6 +24,7 @@ const (
 	codeDuplicate    = "DUPLICATE_ITEM"
 	codeConflict     = "CONFLICT"
 	codeLast         = "LAST_ADMINISTRATOR"
+	codeInUse        = "SECRET_IN_USE"
 	codeNoSecrets    = "WRONG_AUTHENTICATION_TYPE"
 	codeNewer        = "WRITTEN_BY_NEWER_RELEASE"
 	codePrecondition = "PRECONDITION_FAILED"
@@ -88,6 +89,8 @@ func explain(err error, paths *fieldPaths, changing bool) *fault {
 		return refused(http.StatusPreconditionFailed, codePrecondition, "The API client was changed in between: it has another ETag than If-Match names. Read it again.")
 	case errors.Is(err, client.ErrLast):
 		return refused(http.StatusConflict, codeLast, "This is the last enabled API client with full permission to administer; give another one that first.")
+	case errors.Is(err, client.ErrInUse):
+		return refused(http.StatusConflict, codeInUse, "The secret was used within the last 24 hours, and nothing was done. See who uses it still, or leave ifUnused out.", "ifUnused")
 	case errors.Is(err, client.ErrNoMethod):
 		return refused(http.StatusConflict, codeNoSecrets, "The API client does not authenticate by secrets: its authType is another one.", "clientAuthentication.authType")
 	case errors.Is(err, store.ErrNotFound):

@@ -66,7 +66,15 @@ func (h *Handler) rotateSecret(ctx context.Context, c *call) (answer, error) {
 }
 
 func (h *Handler) deleteSecret(ctx context.Context, c *call) (answer, error) {
-	return answer{status: http.StatusNoContent}, h.registryFor(c).DeleteSecret(ctx, c.id, c.secretID)
+	unused, err := c.flag("ifUnused")
+	if err != nil {
+		return answer{}, err
+	}
+	remove := h.registryFor(c).DeleteSecret
+	if unused {
+		remove = h.registryFor(c).DeleteUnusedSecret
+	}
+	return answer{status: http.StatusNoContent}, remove(ctx, c.id, c.secretID)
 }
 
 // secretAnswer returns the answer that is a new secret.

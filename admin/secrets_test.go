@@ -15,6 +15,8 @@ import (
 
 	"github.com/clientele-go/clientele/admin"
 	"github.com/clientele-go/clientele/audit"
+	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/store"
 )
 
 // secrets returns the ids of the secrets of a client.
@@ -277,4 +279,43 @@ func TestOnlyClientsWithSecretsGetThem(t *testing.T) {
 	a.do(a.full, "POST", path+"/rotate", expires).fault(409, "WRONG_AUTHENTICATION_TYPE", "clientAuthentication.authType")
 	a.do(a.full, "DELETE", path+"/x", "").fault(404, "RESOURCE_NOT_FOUND")
 	require.JSONEq(t, "[]", string(a.do(a.view, "GET", path, "").is(200).body))
+}
+
+func TestDeletingASecretIfItIsUnused(t *testing.T) {
+	for _, test := range []struct {
+		name, query string
+		since       time.Duration // its last use; negative: it was never used
+		status      int
+	}{
+		{"never used", "?ifUnused=true", -1, 204},
+		{"used now", "?ifUnused=true", 0, 409},
+		{"used, and tried", "?ifUnused=true&dryRun=true", 0, 409},
+		{"used 24 hours ago", "?ifUnused=true", 24 * time.Hour, 409},
+		{"used 24 hours ago, and the hour that counts as one use", "?ifUnused=true", 25 * time.Hour, 204},
+		{"used now, whatever", "", 0, 204},
+		{"used now, and it says so", "?ifUnused=false", 0, 204},
+		{"not said clearly", "?ifUnused=yes", -1, 400},
+		{"said twice", "?ifUnused=true&ifUnused=true", -1, 400},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := newAPI(t, options{})
+			c := a.add(`{"name":"one"` + granted + `}`)
+			secret := a.addSecret(c.ID, 60)
+			if test.since >= 0 {
+				used := client.UsedRecord(c.ID, secret.ID, a.clock.Now().Add(-test.since), 48*time.Hour)
+				_, err := a.registry.Store().Apply(t.Context(), store.Append(used))
+				require.NoError(t, err)
+			}
+			got := a.do(a.full, "DELETE", "/api-clients/"+c.ID+"/secrets/"+secret.ID+test.query, "")
+			switch test.status {
+			case 409:
+				got.fault(409, "SECRET_IN_USE", "ifUnused")
+			case 400:
+				got.fault(400, "INVALID_INPUT_ARGUMENT", "ifUnused")
+			default:
+				got.is(test.status)
+			}
+			require.Equal(t, test.status == 204, len(a.secrets(c.ID)) == 0)
+		})
+	}
 }

@@ -60,7 +60,7 @@ func (r *Registry) change(ctx context.Context, action, id string, attempts int, 
 		if err != nil || c == old {
 			return c, err
 		}
-		err = r.save(ctx, action, old, c)
+		err = r.save(ctx, action, old, c, inOrders(record))
 		if err == nil {
 			return c, nil
 		}
@@ -71,8 +71,9 @@ func (r *Registry) change(ctx context.Context, action, id string, attempts int, 
 }
 
 // save writes the change from old (nil: it is new) to c (nil: it is deleted),
-// with its index records and its audit event, in one Apply, and completes c.
-func (r *Registry) save(ctx context.Context, action string, old, c *Client) error {
+// with its index records and its audit event, in one Apply, and completes c. It is
+// told whether old stands in the orders of KindCreated and KindEnd.
+func (r *Registry) save(ctx context.Context, action string, old, c *Client, ordered bool) error {
 	some := old
 	if c != nil {
 		some = c
@@ -81,7 +82,7 @@ func (r *Registry) save(ctx context.Context, action string, old, c *Client) erro
 			c.CreatedAt = c.UpdatedAt
 		}
 	}
-	changes, err := changesOf(old, c)
+	changes, err := changesOf(old, c, ordered)
 	if err != nil {
 		return err
 	}
@@ -142,14 +143,16 @@ func applyError(old, some *Client, changes []store.Change, err error) error {
 	}
 }
 
-// changesOf returns the changes that lead from old (nil: none) to c (nil: none).
-func changesOf(old, c *Client) ([]store.Change, error) {
+// changesOf returns the changes that lead from old (nil: none), which stands in the
+// orders or not, to c (nil: none).
+func changesOf(old, c *Client, ordered bool) ([]store.Change, error) {
 	var changes []store.Change
+	var record store.Record
 	if c == nil {
 		changes = append(changes, store.Delete(Kind, old.ID, old.Version))
 	} else {
-		record, err := recordOf(c)
-		if err != nil {
+		var err error
+		if record, err = recordOf(c); err != nil {
 			return nil, err
 		}
 		if old != nil {
@@ -160,5 +163,6 @@ func changesOf(old, c *Client) ([]store.Change, error) {
 	if old == nil {
 		changes = append(changes, store.Append(store.Record{Kind: KindID, ID: c.ID}))
 	}
-	return append(changes, expiryChanges(old, c)...), nil
+	changes = append(changes, expiryChanges(old, c)...)
+	return append(changes, orderChanges(record, old, c, ordered)...), nil
 }

@@ -159,7 +159,7 @@ func (f *fixture) plant(t testing.TB, id string, format int, data string, secret
 func (f *fixture) records(t testing.TB) []store.Record {
 	t.Helper()
 	var records []store.Record
-	for _, kind := range []store.Kind{client.Kind, client.KindID, client.KindExpiry, client.KindKeep, audit.Kind} {
+	for _, kind := range []store.Kind{client.Kind, client.KindID, client.KindExpiry, client.KindCreated, client.KindEnd, client.KindKeep, audit.Kind} {
 		q := store.Query{Kind: kind, Limit: store.MaxLimit}
 		for {
 			page, err := f.store.Store.List(t.Context(), q)
@@ -284,7 +284,7 @@ func digestForms(digest []byte) [][]byte {
 func (f *fixture) newerClient(t testing.TB) credentials.Digest {
 	t.Helper()
 	digest := credentials.DigestOf("a secret of the future")
-	f.plant(t, "newer", 2, fmt.Sprintf(`{"name":"from the future","token_lifetime":60,"method":"SECRET","quantum":{"a":[1]},`+
+	f.plant(t, "newer", 3, fmt.Sprintf(`{"name":"from the future","token_lifetime":60,"method":"SECRET","quantum":{"a":[1]},`+
 		`"secrets":[{"id":"imported1","sha256":"%x","created_at":"2026-03-04T12:00:00Z","expires_at":"2026-06-02T12:00:00Z","mood":"good"}]}`, digest[:]), "imported1")
 	return digest
 }

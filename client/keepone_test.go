@@ -310,7 +310,7 @@ func TestKeepingOneOnAStoreThatFails(t *testing.T) {
 			f.requireUnchanged(t, func() { requireUnknown(t, remove(f.ctx, r, one.ID)) })
 		})
 		t.Run("a newer release has written it: not "+title, func(t *testing.T) {
-			record := store.Record{Kind: client.KindKeep, ID: "keep.one", Format: 2}
+			record := store.Record{Kind: client.KindKeep, ID: "keep.one", Format: 3}
 			revision, err := f.store.Apply(f.ctx, store.Put(record))
 			require.NoError(t, err)
 			defer func() {

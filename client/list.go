@@ -34,9 +34,13 @@ type Query struct {
 	// that are gone count too.
 	ServerID, ScopeID string
 
-	// Descending turns the order, which is that of the folded names.
+	// Order is in which order they come: all else selects the same clients
+	// in every order.
+	Order Order
+	// Descending turns the order.
 	Descending bool
-	// After, Offset, Limit and Count are those of store.Query.
+	// After, Offset, Limit and Count are those of store.Query. After is of
+	// use in the order that it is from.
 	After  store.Cursor
 	Offset int
 	Limit  int
@@ -67,18 +71,24 @@ type Page struct {
 	Total int
 }
 
-// List returns clients by name, whatever the case; the same page for the same
-// data. A query outside the bounds gets an error that wraps store.ErrInvalid.
+// List returns clients in the order of q; the same page for the same data. A page
+// of another order than OrderName has the clients as they are when it is returned,
+// and may have one less if one was deleted meanwhile. A query outside the bounds
+// gets an error that wraps store.ErrInvalid.
 func (r *Registry) List(ctx context.Context, q Query) (Page, error) {
 	labels, err := q.labels()
 	if err == nil && q.Name != "" && q.Search != "" {
 		err = errors.New("both a Name and a Search")
 	}
+	var kind store.Kind
+	if err == nil {
+		kind, err = q.Order.kind()
+	}
 	if err != nil {
 		return Page{}, fmt.Errorf("listing clients: %w: %w", store.ErrInvalid, err)
 	}
 	selected := store.Query{
-		Kind: Kind, Labels: labels, Text: store.Fold(cmp.Or(q.Search, q.Name)),
+		Kind: kind, Labels: labels, Text: store.Fold(cmp.Or(q.Search, q.Name)),
 		Descending: q.Descending, After: q.After, Offset: q.Offset, Limit: q.Limit, Count: q.Count,
 	}
 	var page store.Page
@@ -90,11 +100,10 @@ func (r *Registry) List(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, fmt.Errorf("listing clients: %w", err)
 	}
-	out := Page{Clients: make([]*Client, len(page.Records)), Next: page.Next, Total: page.Total}
-	for i, record := range page.Records {
-		if out.Clients[i], err = decode(record); err != nil {
-			return Page{}, err
-		}
+	out := Page{Next: page.Next, Total: page.Total}
+	out.Clients, err = r.clientsOf(ctx, page.Records)
+	if err != nil {
+		return Page{}, err
 	}
 	return out, nil
 }

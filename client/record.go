@@ -25,13 +25,22 @@ const (
 	// of their ends.
 	// They are written with every change of their client and have its version.
 	KindExpiry store.Kind = "client.expiry"
+	// KindCreated and KindEnd have one record for each client, by client id and
+	// with its labels and text, in the orders OrderCreated and OrderExpiry.
+	// They are written with every change of their client and have its version.
+	KindCreated store.Kind = "client.created"
+	KindEnd     store.Kind = "client.end"
 	// KindKeep has one record at most, without data, which is put with every
 	// change that takes one of Config.KeepOne out of use.
 	KindKeep store.Kind = "client.keep"
 )
 
 // format is the number of the format of clientData.
-const format = 1
+const format = 2
+
+// formatOrders is the format from which on a client has records of KindCreated and
+// KindEnd.
+const formatOrders = 2
 
 // The keys of labels on the records of clients.
 const (

@@ -173,7 +173,7 @@ func (r *Registry) add(ctx context.Context, action string, c *Client, p problems
 	if err := r.checkSpec(ctx, &p, &c.Spec, nil); err != nil {
 		return nil, err
 	}
-	if err := r.save(ctx, action, nil, c); err != nil {
+	if err := r.save(ctx, action, nil, c, false); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/clientele-go/clientele/client"
@@ -29,8 +30,14 @@ type clientsView struct {
 	Last    int
 	Filters bool // whether anything narrows the list
 	Pages   pager
-	ByName  string // where the head of the column leads
+	Heads   map[string]head // of the columns that the list can be sorted by
 	Methods []option
+}
+
+// A head is that of a column that the list can be sorted by.
+type head struct {
+	Link string // where it leads
+	Sort string // as aria-sort says it; empty: it is not by this column
 }
 
 // A row is a client in the list.
@@ -38,7 +45,9 @@ type row struct {
 	ID, Name, Method string
 	Disabled         bool
 	Grants           int
-	Ends             *ending   // the credential that ends next
+	Created          time.Time
+	Ends             *ending   // when its last credential ends; nil: never
+	Sooner           *ending   // a credential that ends soon, before the last one
 	Used             time.Time // when it was used last; zero: no use is known
 	None             bool      // there is no credential to authenticate with
 }
@@ -95,12 +104,42 @@ func (q listQuery) address(base string) string {
 	return base + "clients?" + v.Encode()
 }
 
+// orders are what the list can be sorted by, as its address says it. What it does
+// not say, or says wrongly, is the name.
+var orders = map[string]client.Order{"name": client.OrderName, "created": client.OrderCreated, "expiry": client.OrderExpiry}
+
+// heads returns the heads of the columns that q can be sorted by: each leads to the
+// first page by that column or, if it is by that one, to the other way round.
+func (q listQuery) heads(base string) map[string]head {
+	selected := q.selects()
+	heads := make(map[string]head, len(orders))
+	for name, order := range orders {
+		var one head
+		other := q
+		other.Page, other.Order = 1, name
+		if order == selected.Order {
+			one.Sort = "descending"
+			if !selected.Descending {
+				one.Sort, other.Order = "ascending", "-"+name
+			}
+		}
+		if other.Order == "name" {
+			other.Order = ""
+		}
+		one.Link = other.address(base)
+		heads[name] = one
+	}
+	return heads
+}
+
 // selects returns what the Registry is asked for.
 func (q listQuery) selects() client.Query {
 	query := client.Query{
 		Search: q.Search, Method: credentials.Method(q.Method), ServerID: q.Server, ScopeID: q.Scope,
-		Descending: q.Order == "-name", Offset: (q.Page - 1) * pageSize, Limit: pageSize, Count: true,
+		Offset: (q.Page - 1) * pageSize, Limit: pageSize, Count: true,
 	}
+	name, descending := strings.CutPrefix(q.Order, "-")
+	query.Order, query.Descending = orders[name], descending
 	switch q.Status {
 	case "enabled":
 		query.Status = client.OnlyEnabled
@@ -156,13 +195,7 @@ func (h *Handler) listClients(w http.ResponseWriter, r *http.Request, v *visitor
 		next.Page++
 		view.Pages.Next = next.address(h.base)
 	}
-	other := q
-	if other.Page = 1; q.Order == "-name" {
-		other.Order = ""
-	} else {
-		other.Order = "-name"
-	}
-	view.ByName = other.address(h.base)
+	view.Heads = q.heads(h.base)
 	if q.Server != "" {
 		view.Scope = h.scopeInWords(r, q.Server, q.Scope)
 	}
@@ -199,7 +232,15 @@ func titleOf(display, name string) string {
 
 func (h *Handler) row(c *client.Client) row {
 	one := row{ID: c.ID, Name: c.Name, Method: methodName(c.Method), Disabled: c.Disabled, Grants: len(c.Grants)}
-	one.Ends = h.nextEnd(c)
+	one.Created = c.CreatedAt
+	now := h.now()
+	at, ends := c.EndsAt()
+	if ends && !at.IsZero() {
+		one.Ends = &ending{At: at, Past: !now.Before(at), Soon: at.Sub(now) <= soon}
+	}
+	if next := h.nextEnd(c); next != nil && !next.Past && next.Soon && (!ends || next.At.Before(at)) {
+		one.Sooner = next
+	}
 	one.None = c.Method == credentials.MethodSecret && !slices.ContainsFunc(c.Secrets, func(s client.Secret) bool { return s.Valid(h.now()) })
 	return one
 }

@@ -131,6 +131,62 @@ func TestTheListOfClients(t *testing.T) {
 	}
 }
 
+// Each head of a column sorts by it, the other way round when it is asked again, and
+// keeps what else was asked for; the page says by what it is sorted.
+func TestTheListIsSortedByItsColumns(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"c first", "a second", "b third"} {
+		c := w.add(client.Spec{Name: name})
+		if name != "a second" {
+			w.addSecret(c.ID)
+		}
+		w.clock.step(time.Hour)
+	}
+	b := w.sits(viewer)
+	rows := regexp.MustCompile(`<bdi>([abc]) [a-z]+</bdi></a><span class="sub">`)
+	sorted := regexp.MustCompile(`aria-sort="([a-z]+)"><a class="sort" href="([^"]+)">([A-Z][a-z]+)`)
+	for _, c := range []struct{ order, want, says, column, next string }{
+		{"", "abc", "ascending", "Name", "-name"},
+		{"nonsense", "abc", "ascending", "Name", "-name"},
+		{"-name", "cba", "descending", "Name", ""},
+		{"created", "cab", "ascending", "Created", "-created"},
+		{"-created", "bac", "descending", "Created", "created"},
+		{"expiry", "acb", "ascending", "Expiry", "-expiry"},
+		{"-expiry", "bca", "descending", "Expiry", "expiry"},
+	} {
+		page := b.get("/portal/clients?status=enabled&order=" + c.order).Body.String()
+		var got string
+		for _, found := range rows.FindAllStringSubmatch(page, -1) {
+			got += found[1]
+		}
+		require.Equal(t, c.want, got, c.order)
+		says := sorted.FindAllStringSubmatch(page, -1)
+		require.Len(t, says, 1, c.order)
+		address, err := url.Parse(html.UnescapeString(says[0][2]))
+		require.NoError(t, err)
+		require.Equal(t, []string{c.says, c.column}, []string{says[0][1], says[0][3]}, c.order)
+		require.Equal(t, c.next, address.Query().Get("order"), c.order)
+		require.Equal(t, "enabled", address.Query().Get("status"), c.order)
+	}
+}
+
+// While a secret is rotated, the list has the end of the new one, and tells of the
+// old one beneath it.
+func TestOfTwoSecretsTheLaterEndCounts(t *testing.T) {
+	w := newWorld(t)
+	c := w.add(client.Spec{Name: "one"})
+	w.addSecret(c.ID)
+	_, _, err := w.registry.Rotate(w.ctx, c.ID, client.Rotation{ExpiresAt: w.clock.Now().AddDate(0, 0, 181), OldEndsAt: w.clock.Now().AddDate(0, 0, 7)})
+	require.NoError(t, err)
+	page := w.sits(viewer).get("/portal/clients").Body.String()
+	require.Contains(t, page, "Ends in 6 months")
+	require.Contains(t, page, "A secret of it ends in 7 days")
+	w.clock.step(8 * 24 * time.Hour)
+	page = w.sits(viewer).get("/portal/clients").Body.String()
+	require.Contains(t, page, "Ends in 5 months")
+	require.NotContains(t, page, "A secret of it ends")
+}
+
 func TestWhatEndsSoonIsMarked(t *testing.T) {
 	w := newWorld(t)
 	c := w.add(client.Spec{Name: "one"})

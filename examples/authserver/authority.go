@@ -159,6 +159,9 @@ func (a *authority) close() error {
 
 // prepare brings into the database what the files of the flags say.
 func (a *authority) prepare(ctx context.Context, o options) error {
+	if _, err := a.clients.Reindex(ctx); err != nil {
+		return err
+	}
 	if o.demo {
 		if err := demo.Fill(ctx, a.clients); err != nil {
 			return fmt.Errorf("-demo: %w", err)
