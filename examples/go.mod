@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/clientele-go/clientele v0.1.0
 	github.com/clientele-go/clientele/otelclientele v0.1.0
+	github.com/clientele-go/clientele/portaloidc v0.1.0
 	github.com/clientele-go/clientele/sqlitestore v0.1.0
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/golang-jwt/jwt/v5 v5.3.1
@@ -68,5 +69,6 @@ require (
 replace (
 	github.com/clientele-go/clientele => ../
 	github.com/clientele-go/clientele/otelclientele => ../otelclientele
+	github.com/clientele-go/clientele/portaloidc => ../portaloidc
 	github.com/clientele-go/clientele/sqlitestore => ../sqlitestore
 )

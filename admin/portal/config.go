@@ -54,7 +54,8 @@ type Config struct {
 	// always a path below BasePath. Empty: a page says that one must sign in.
 	SignInURL string
 	// SignOutURL is where a person signs out who has signed in by Authenticate:
-	// a link to it is shown. With Sessions the portal signs out by itself.
+	// a link to it is shown. With Sessions the portal signs out by itself, and
+	// the link stands on the page behind that: to where they are signed in still.
 	SignOutURL string
 
 	// BasePath is where the portal is: a path that begins and ends with a

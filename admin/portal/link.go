@@ -137,9 +137,14 @@ func (h *Handler) signOut(w http.ResponseWriter, r *http.Request) {
 		h.logger.InfoContext(r.Context(), "portal sign-out", "actor", access.Actor, "address", addressOf(r))
 	}
 	h.sessions.End(w, r)
+	advice := ""
+	if h.signOutURL != "" {
+		advice = "Where you have signed in, you may be signed in still: whoever sits here next can come back without a password."
+	}
 	h.show(w, r, http.StatusOK, "message.html", &messageView{
 		page:    h.outside("You are signed out"),
 		Message: "Nobody can go on with your session, in this browser or another one.",
-		Link:    h.signInURL, LinkText: "Sign in again",
+		Advice:  advice, Link: h.signInURL, LinkText: "Sign in again",
+		Other: h.signOutURL, OtherText: "Sign out there too",
 	})
 }

@@ -65,6 +65,8 @@ type messageView struct {
 	page
 	Message, Advice string
 	Link, LinkText  string // where to go from here
+	Other           string // where else; a link that is less likely to be followed
+	OtherText       string
 }
 
 // outside returns the page for somebody who has not signed in, or may have.

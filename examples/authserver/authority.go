@@ -51,6 +51,7 @@ type authority struct {
 
 	allowJWKS    jwks.Allow
 	numericTimes bool
+	oidc         oidcOptions
 }
 
 // open opens the database and puts together what works on it.
@@ -58,7 +59,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if err := makeFolder(o.data); err != nil {
 		return nil, fmt.Errorf("-data %s: %w; the program needs a folder that it can write to", o.data, err)
 	}
-	a := &authority{log: log, numericTimes: o.numericTimes}
+	a := &authority{log: log, numericTimes: o.numericTimes, oidc: o.oidc}
 	if o.insecureJWKS {
 		a.allowJWKS = jwks.Allow{AnyPort: true, Private: true}
 		log.Warn("-insecure-jwks: client JWKS URLs may reach into this network; not for production")

@@ -49,6 +49,7 @@ type options struct {
 	webhook    string
 	webhookKey string
 	introspect introspectors
+	oidc       oidcOptions
 }
 
 const usage = `Authserver issues access tokens to API clients.
@@ -57,7 +58,8 @@ const usage = `Authserver issues access tokens to API clients.
   GET  ISSUER/oauth2/v1/keys    the JWK Set that verifies it
   GET  /.well-known/…           the metadata: oauth-authorization-server, openid-configuration
   *    /admin/api/v1/…          the admin API, below /ziam/admin/api/v1 too; openapi.json describes it
-  GET  /portal/                 the same for people; a link to sign in stands on standard output
+  GET  /portal/                 the same for people; a link to sign in stands on standard output;
+                                one can sign in at an OpenID provider too (-oidc-issuer)
   GET  /healthz                 200 while the database answers
   GET  /metrics                 Prometheus metrics, at the address of -metrics alone
 
@@ -120,6 +122,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.webhookKey, "notify-key", "", "`file` with the key of that signature: 24 to 64 random bytes in base64")
 	o.introspect = introspectors{}
 	flags.Var(o.introspect, "introspect", "`CLIENT=AUDIENCE`: the API client with that id may ask (RFC 7662) about the tokens for that audience; may be repeated (default: each about its own alone)")
+	o.oidc.register(flags)
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
@@ -153,6 +156,9 @@ func (o options) check(rest []string) error {
 		return errors.New("-notify-webhook needs -notify-key, the file of the key that its requests are signed with")
 	case o.webhook == "" && o.webhookKey != "":
 		return errors.New("-notify-key is of no use without -notify-webhook")
+	}
+	if err := o.oidc.check(); err != nil {
+		return err
 	}
 	host, _, err := net.SplitHostPort(o.addr)
 	if err != nil {

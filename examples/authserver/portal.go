@@ -31,12 +31,13 @@ func (a *authority) mountPortal(mux *http.ServeMux) error {
 	}
 	a.portal, err = portal.New(portal.Config{
 		Registry: a.clients, Issuer: a.issuer, JWKS: a.jwks, Sessions: sessions, Logger: a.log,
+		SignInURL: a.oidc.signInURL(), SignOutURL: a.oidc.signOutURL(),
 	})
 	if err != nil {
 		return err
 	}
 	a.portal.Mount(mux)
-	return nil
+	return a.mountOIDC(mux, sessions)
 }
 
 // invite writes a link by which one person signs in to the portal: to standard
