@@ -19,7 +19,9 @@
 //   - tokensource: what callers hold.
 //   - clienteletest: for the tests of programs that check tokens or hold them.
 //   - sqlitestore (a module of its own): the durable store for one machine.
+//   - pgstore (a module of its own): the store for many machines, on PostgreSQL.
 //   - otelclientele (a module of its own): what is observed, for OpenTelemetry.
+//   - portaloidc (a module of its own): signing in to the portal.
 //
 // The folder examples, a module of its own too, has programs that run: begin
 // with quickstart.

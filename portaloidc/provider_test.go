@@ -52,6 +52,7 @@ func newIDP(t *testing.T, now func() time.Time) *idp {
 	mux.HandleFunc("GET /keys", p.keys)
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /token", p.token)
+	mux.HandleFunc("POST /elsewhere", p.token) // where no code should ever go
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
 	return p

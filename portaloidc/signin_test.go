@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
@@ -380,6 +381,23 @@ func TestAnAnswerIsForOneBrowserAndOnce(t *testing.T) {
 			require.Equal(t, http.StatusBadRequest, status, value)
 		}
 	})
+	t.Run("with a cookie that was changed", func(t *testing.T) {
+		for name, at := range map[string]int{"when it began": 39, "the page to return to": 40, "its end": -1} {
+			w := newWorld(t)
+			b := w.browser()
+			back := b.answered()
+			value, err := base64.RawURLEncoding.DecodeString(b.Jar.Cookies(back)[0].Value)
+			require.NoError(t, err)
+			if at < 0 {
+				at += len(value)
+			}
+			value[at] ^= 1
+			b.Jar.SetCookies(back, []*http.Cookie{{Name: "clientele-oidc", Value: base64.RawURLEncoding.EncodeToString(value), Path: "/"}})
+			status, _, _ := b.get(back.String())
+			require.Equal(t, http.StatusBadRequest, status, name)
+			require.False(t, b.in(), name)
+		}
+	})
 	t.Run("not by HEAD or POST", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()
@@ -420,8 +438,10 @@ func TestTheReturnIsToThePortal(t *testing.T) {
 		"/portal/oidc/sign-in":             "/portal/clients",
 		"/portal/audit?q=" + strings.Repeat("x", 2000): "/portal/clients",
 	} {
+		before := len(w.idp.exchanges)
 		_, at, _ := w.browser().get(w.url + "/portal/oidc/sign-in?next=" + url.QueryEscape(next))
 		require.Equal(t, w.url+want, at, next)
+		require.Len(t, w.idp.exchanges, before+1, "%s: there at once", next)
 	}
 }
 
@@ -477,6 +497,7 @@ func TestMetadataThatIsNotTaken(t *testing.T) {
 		"without a token endpoint":      func(m map[string]any) { delete(m, "token_endpoint") },
 		"an endpoint without TLS":       func(m map[string]any) { m["authorization_endpoint"] = "http://login.example.com/" },
 		"keys without TLS":              func(m map[string]any) { m["jwks_uri"] = "http://login.example.com/" },
+		"too large":                     func(m map[string]any) { m["padding"] = strings.Repeat("x", 1<<20) },
 		"algorithms without a key pair": func(m map[string]any) { m["id_token_signing_alg_values_supported"] = []string{"HS256", "none"} },
 	} {
 		t.Run(name, func(t *testing.T) {

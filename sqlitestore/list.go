@@ -147,10 +147,20 @@ func (s *selection) rarest(c *conn) (by int, rows int64, err error) {
 func (s *selection) count() *builder {
 	b := &builder{}
 	b.add("SELECT count(*) FROM ")
-	s.from(b, s.query.Text != "")
+	if s.whole() {
+		b.add("record INDEXED BY record_id") // the smallest that has them all
+	} else {
+		s.from(b, s.query.Text != "")
+	}
 	s.where(b)
 	s.sortRange(b, s.query.From, s.query.To)
 	return b
+}
+
+// whole reports whether all records of the kind are selected.
+func (s *selection) whole() bool {
+	q := s.query
+	return s.by < 0 && len(q.Labels) == 0 && q.Text == "" && q.From == "" && q.To == "" && q.ExpiresFrom.IsZero() && q.ExpiresTo.IsZero()
 }
 
 // page returns the statement for the records of the page and one more, from

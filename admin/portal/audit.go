@@ -12,6 +12,9 @@ import (
 	"github.com/clientele-go/clientele/store"
 )
 
+// auditPage is how many events a page has: they bring their details with them.
+const auditPage = 25
+
 type auditView struct {
 	page
 	Text, Action, Subject, From, To string
@@ -64,7 +67,7 @@ func (h *Handler) listAudit(w http.ResponseWriter, r *http.Request, v *visitor) 
 		page: h.page(v, "Audit log", "audit"), Text: q.Get("q"), Action: q.Get("action"), Subject: q.Get("subject"),
 		From: q.Get("from"), To: q.Get("to"),
 	}
-	filter := audit.Filter{Text: view.Text, Action: view.Action, SubjectID: view.Subject, After: store.Cursor(q.Get("after")), Limit: pageSize}
+	filter := audit.Filter{Text: view.Text, Action: view.Action, SubjectID: view.Subject, After: store.Cursor(q.Get("after")), Limit: auditPage}
 	filter.From = readDay(&view.Wrong, "from", view.From, 0)
 	filter.To = readDay(&view.Wrong, "to", view.To, 1)
 	view.Filters = view.Text != "" || view.Action != "" || view.Subject != "" || view.From != "" || view.To != ""

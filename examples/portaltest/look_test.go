@@ -64,6 +64,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 	b.follow("form button")
 	for _, one := range []struct{ name, path string }{
 		{"clients", "clients"}, {"found-none", "clients?q=nothing+like+it"}, {"found", "clients?q=berlin&status=enabled"},
+		{"by-expiry", "clients?order=expiry"}, {"newest", "clients?order=-created"},
 		{"expiring", "expiring"}, {"new-client", "new-client"}, {"edit-secret", "clients/" + secrets}, {"edit-keys", "clients/" + keys},
 		{"edit-jwks", "clients/" + remote}, {"edit-resources", "clients/" + secrets + "?tab=resources"},
 		{"use", "clients/" + secrets + "/use?done=added"}, {"use-key", "clients/" + keys + "/use"}, {"saved", "clients/" + secrets + "?done=saved"},
