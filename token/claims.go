@@ -47,6 +47,9 @@ func (i *Issuer) sign(ctx context.Context, issuance *Issuance) (*Token, error) {
 	if issuance.jti, err = randid.Ordered(issuance.now, i.rand); err != nil {
 		return nil, unavailable(ReasonSignerUnavailable, "making a jti", err)
 	}
+	if issuance.status, err = i.takeStatus(ctx, issuance.now); err != nil {
+		return nil, err
+	}
 	buf := buffers.Get().(*[]byte)
 	defer func() { buffers.Put(buf) }()
 
@@ -95,6 +98,7 @@ func (i *Issuer) appendClaims(b []byte, issuance *Issuance) ([]byte, error) {
 	b = strconv.AppendInt(b, iat, 10)
 	b = append(b, `,"exp":`...)
 	b = strconv.AppendInt(b, iat+int64(issuance.Lifetime/time.Second), 10)
+	b = issuance.status.append(b)
 	own := len(b) - start
 	for _, name := range slices.Sorted(maps.Keys(issuance.Claims)) {
 		value, err := json.Marshal(issuance.Claims[name])

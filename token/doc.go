@@ -27,7 +27,12 @@
 // [Issuer.RevokeClient]. A client gives back its own at an endpoint (RFC 7009).
 // Verifiers hear of it by a signed list that the Issuer publishes, or ask about
 // each token (RFC 7662): see verifier.Revocation. In the same process they know at
-// once.
+// once. Verifiers that others wrote hear of it by status lists, if
+// Config.StatusListTTL is set.
+//
+// What an Issuer keeps has an expiry, and is dropped when the program calls
+// store.Store.Sweep: once a minute until fewer rows than its limit were dropped, in
+// one process of those that share a store. Without it the database grows for ever.
 //
 // Read [Config] first, then [Issuance] and [Error]. An Issuer serves one tenant;
 // several in one process are told apart by host or by the path of their issuer

@@ -29,7 +29,7 @@ func (i *Issuer) PretendRevoked(ctx context.Context, n int, until time.Time) err
 	for k := range n {
 		tokens["pretended."+strconv.Itoa(k)] = until.Unix()
 	}
-	r.current = &revoked{tokens: tokens, recent: r.current.recent, clients: r.current.clients}
+	r.current = &revoked{tokens: tokens, recent: r.current.recent, clients: r.current.clients, lists: r.current.lists}
 	r.kept.Drop()
 	return nil
 }
@@ -55,4 +55,14 @@ func CountWork(i *Issuer) *Work {
 		return parse(s)
 	}
 	return w
+}
+
+// SetStatusListSize has i give n indexes of each status list, from the next on.
+func (i *Issuer) SetStatusListSize(n int64) { i.statusLists.size = n }
+
+// KeptStatusLists returns how many status lists i keeps as they were signed.
+func (i *Issuer) KeptStatusLists() int {
+	i.statusLists.mu.Lock()
+	defer i.statusLists.mu.Unlock()
+	return len(i.statusLists.signed)
 }

@@ -43,6 +43,10 @@ func (i *Issuer) route(base *url.URL, paths Paths) error {
 		base.Path + paths.Revocations: i.document(revlist.MediaType, listMaxAge, i.revocationsDocument),
 		oauthMetadata + base.Path:     serveMetadata,
 		base.Path + openidMetadata:    serveMetadata,
+		base.Path + paths.StatusLists: notFound,
+	}
+	if s := i.statusLists; s != nil {
+		s.prefix, s.path = i.issuer+paths.StatusLists+"/", base.Path+paths.StatusLists+"/"
 	}
 	if len(i.routes) != len(paths.all())+2 {
 		return errors.New("token: Config.Paths has the same path twice, or one of the metadata")
@@ -58,11 +62,12 @@ func (p Paths) orDefault() Paths {
 		Revoke:      cmp.Or(p.Revoke, "/oauth2/v1/revoke"),
 		Introspect:  cmp.Or(p.Introspect, "/oauth2/v1/introspect"),
 		Revocations: cmp.Or(p.Revocations, "/oauth2/v1/revocations"),
+		StatusLists: cmp.Or(p.StatusLists, "/oauth2/v1/statuslists"),
 	}
 }
 
 func (p Paths) all() []string {
-	return []string{p.Token, p.Keys, p.Revoke, p.Introspect, p.Revocations}
+	return []string{p.Token, p.Keys, p.Revoke, p.Introspect, p.Revocations, p.StatusLists}
 }
 
 // Mount registers the full paths of the Issuer on mux, so that several Issuers,
@@ -71,17 +76,26 @@ func (i *Issuer) Mount(mux *http.ServeMux) {
 	for path := range i.routes {
 		mux.Handle(path, i)
 	}
+	if i.statusLists != nil {
+		mux.Handle(i.statusLists.path+"{list}", i)
+	}
 }
 
 // ServeHTTP serves the endpoints at their full paths, and 404 elsewhere.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler, ok := i.routes[r.URL.Path]
-	if !ok || r.URL.RawPath != "" {
-		w.Header().Set("Cache-Control", "no-store")
-		http.Error(w, "not found", http.StatusNotFound)
+	if r.URL.RawPath != "" || !ok && !i.serveStatusList(w, r) {
+		notFound(w, r)
 		return
 	}
-	handler(w, r)
+	if ok {
+		handler(w, r)
+	}
+}
+
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, "not found", http.StatusNotFound)
 }
 
 func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
@@ -211,6 +225,10 @@ func (i *Issuer) document(mediaType string, maxAge time.Duration, get func(conte
 			return
 		}
 		body, etag, err := get(r.Context())
+		if errors.Is(err, errNoStatusList) {
+			notFound(w, r)
+			return
+		}
 		if err != nil {
 			i.logger.ErrorContext(r.Context(), "serving a document failed", "path", r.URL.Path, "cause", err)
 			writeError(w, unavailable(ReasonStoreUnavailable, "reading", err))

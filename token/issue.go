@@ -81,6 +81,7 @@ type Issuance struct {
 	jti      string
 	now      time.Time
 	issuedAt time.Time // see issueTime
+	status   statusIndex
 }
 
 // A Token is an access token that was issued. Its fields are those of the answer

@@ -26,6 +26,8 @@ const revocationFormat = 1
 type revocation struct {
 	TokenID   string    `json:"jti,omitempty"`
 	ExpiresAt time.Time `json:"exp,omitzero"` // of the token
+	// Status is what the status claim of the token says, if that is known.
+	Status *statusRef `json:"status,omitempty"`
 
 	ClientID    string    `json:"client_id,omitempty"`   // of the token, if known, or the client
 	IssuedUntil time.Time `json:"issued_until,omitzero"` // the tokens of the client are refused
@@ -160,7 +162,7 @@ func (r *revocations) readAll(ctx context.Context, s store.Store) (*revoked, err
 	if err != nil {
 		return nil, fmt.Errorf("reading revocations: %w", err)
 	}
-	all := &revoked{tokens: map[string]int64{}, clients: map[string]int64{}}
+	all := &revoked{tokens: map[string]int64{}, clients: map[string]int64{}, lists: marks{}}
 	q := store.Query{Kind: KindRevocation, Limit: store.MaxLimit}
 	for {
 		page, err := s.List(ctx, q)
@@ -191,6 +193,7 @@ func (r *revocations) readAll(ctx context.Context, s store.Store) (*revoked, err
 type revoked struct {
 	tokens, recent map[string]int64 // until when it is kept, by jti; in seconds since 1970
 	clients        map[string]int64 // the last iat that is refused, by client id
+	lists          marks            // of those of tokens, by status list
 }
 
 // maxRecent is how many tokens are in the small map, unless the large one is so
@@ -207,6 +210,7 @@ func (r *revoked) add(one *revocation) {
 		r.recent = map[string]int64{}
 	}
 	r.recent[one.TokenID] = one.expires().Unix()
+	r.lists.add(one)
 }
 
 // with returns a successor of r in which changes were made, or r if none concerns
@@ -218,7 +222,7 @@ func (r *revoked) with(ctx context.Context, s store.Store, changes []store.Chang
 			continue
 		}
 		if next == r {
-			next = &revoked{tokens: r.tokens, recent: maps.Clone(r.recent), clients: maps.Clone(r.clients)}
+			next = &revoked{tokens: r.tokens, recent: maps.Clone(r.recent), clients: maps.Clone(r.clients), lists: r.lists.clone()}
 		}
 		record, err := s.Get(ctx, KindRevocation, c.ID)
 		if errors.Is(err, store.ErrNotFound) {
@@ -250,6 +254,7 @@ func (r *revoked) remove(id string) {
 	}
 	tokenID := strings.TrimPrefix(id, revokedToken)
 	delete(r.recent, tokenID)
+	r.lists.remove(tokenID)
 	if _, ok := r.tokens[tokenID]; ok {
 		r.tokens = maps.Clone(r.tokens)
 		delete(r.tokens, tokenID)
@@ -260,7 +265,7 @@ func (r *revoked) remove(id string) {
 // at now.
 func (r *revoked) merged(now time.Time) *revoked {
 	end := now.Unix()
-	next := &revoked{tokens: make(map[string]int64, len(r.tokens)+len(r.recent)), clients: r.clients}
+	next := &revoked{tokens: make(map[string]int64, len(r.tokens)+len(r.recent)), clients: r.clients, lists: r.lists.after(end)}
 	for _, tokens := range []map[string]int64{r.tokens, r.recent} {
 		for id, until := range tokens {
 			if until > end {

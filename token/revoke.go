@@ -52,7 +52,9 @@ func (i *Issuer) RevokeToken(ctx context.Context, accessToken string) (Revoked, 
 	if own.expired(i.now()) {
 		return r, nil
 	}
-	return r, i.revoke(ctx, &revocation{TokenID: own.jti, ClientID: own.clientID, ExpiresAt: own.expires})
+	return r, i.revoke(ctx, &revocation{
+		TokenID: own.jti, ClientID: own.clientID, ExpiresAt: own.expires, Status: i.statusOf(own.payload),
+	})
 }
 
 // A Revoked is a token that RevokeToken has revoked.
@@ -84,7 +86,7 @@ func (i *Issuer) Revoke(ctx context.Context, jti string, expiresAt time.Time) er
 	r := &revocation{TokenID: jti}
 	switch issued, err := i.tokenByID(ctx, jti); {
 	case err == nil:
-		r.ClientID = issued.ClientID
+		r.ClientID, r.Status = issued.ClientID, i.statusOf(issued.Claims)
 		if expiresAt.IsZero() {
 			expiresAt = issued.ExpiresAt
 		}
@@ -159,7 +161,8 @@ func (i *Issuer) saveRevocation(ctx context.Context, action string, subject audi
 		if err != nil {
 			return err
 		}
-		if before != nil && !before.expires().Before(r.expires()) {
+		r.join(before)
+		if before != nil && !before.expires().Before(r.expires()) && (r.Status == nil || before.Status != nil) {
 			// Maybe it came from elsewhere a moment ago: the caller relies on
 			// it that this instance has heard of it.
 			i.revocations.kept.Drop()

@@ -50,6 +50,7 @@ func (i *Issuer) giveBack(ctx context.Context, c *client.Client, token string, r
 	case own.expired(i.now()):
 		return nil
 	}
+	status := i.statusOf(own.payload)
 	known, err := i.revocations.get(ctx)
 	if err == nil && known.count() >= maxRevoked {
 		known, err = i.revocations.tidy(ctx)
@@ -57,7 +58,7 @@ func (i *Issuer) giveBack(ctx context.Context, c *client.Client, token string, r
 	switch {
 	case err != nil:
 		return i.storeError(ctx, "reading revocations", err)
-	case known.has(own.jti, own.clientID, own.issued.Unix()):
+	case known.has(own.jti, own.clientID, own.issued.Unix()) && known.marks(own.jti, status):
 		return nil
 	case known.count() >= maxRevoked:
 		return unavailable(ReasonTooManyRevoked, "revoking a token", errors.New("too many tokens are revoked"))
@@ -65,7 +66,7 @@ func (i *Issuer) giveBack(ctx context.Context, c *client.Client, token string, r
 	ctx = audit.WithActor(ctx, audit.Actor{
 		Kind: audit.Client, ID: c.ID, Name: c.Name, Address: req.RemoteAddr, Request: req.RequestID,
 	})
-	if err := i.revoke(ctx, &revocation{TokenID: own.jti, ClientID: c.ID, ExpiresAt: own.expires}); err != nil {
+	if err := i.revoke(ctx, &revocation{TokenID: own.jti, ClientID: c.ID, ExpiresAt: own.expires, Status: status}); err != nil {
 		return i.storeError(ctx, "saving", err)
 	}
 	i.logger.LogAttrs(ctx, slog.LevelDebug, "token revoked", withRequestID([]slog.Attr{
