@@ -22,25 +22,25 @@ import (
 )
 
 // BenchmarkTokenBySecret is a token request by secret on SQLite, with the client
-// in the Registry's cache, beside the same on memstore.
+// in the Registry's cache, beside the same on memstore: without a log of issued
+// tokens, and with the default one, LogBestEffort. A single caller waits for neither;
+// BenchmarkTokenLog has LogDurable.
 func BenchmarkTokenBySecret(b *testing.B) {
-	b.Run("memstore", func(b *testing.B) {
-		s := memstore.New()
-		defer s.Close()
-		benchmarkTokenBySecret(b, s)
-	})
-	b.Run("sqlite", func(b *testing.B) {
-		db, err := sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "bench.db"), sqlitestore.Config{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer db.Close()
-		s, err := db.Tenant(b.Context(), "bench")
-		if err != nil {
-			b.Fatal(err)
-		}
-		benchmarkTokenBySecret(b, s)
-	})
+	for _, mode := range []struct {
+		name string
+		log  token.LogMode
+	}{{"without a log", token.LogOff}, {"logged by default", token.LogBestEffort}} {
+		b.Run(mode.name+"/memstore", func(b *testing.B) {
+			s := memstore.New()
+			defer s.Close()
+			benchmarkTokenBySecret(b, s, mode.log)
+		})
+		b.Run(mode.name+"/sqlite", func(b *testing.B) {
+			db := must(sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "bench.db"), sqlitestore.Config{}))(b)
+			defer db.Close()
+			benchmarkTokenBySecret(b, must(db.Tenant(b.Context(), "bench"))(b), mode.log)
+		})
+	}
 }
 
 // benchmarkIssuer returns an Issuer on s, and a request that it grants.
@@ -67,8 +67,8 @@ func benchmarkIssuer(b *testing.B, s store.Store, configure ...func(*token.Confi
 	return must(token.NewIssuer(ctx, cfg))(b), token.Request{ClientID: c.ID, ClientSecret: secret.Reveal()}
 }
 
-func benchmarkTokenBySecret(b *testing.B, s store.Store) {
-	issuer, request := benchmarkIssuer(b, s)
+func benchmarkTokenBySecret(b *testing.B, s store.Store, mode token.LogMode) {
+	issuer, request := benchmarkIssuer(b, s, func(c *token.Config) { c.Log = mode })
 	defer func() {
 		if err := issuer.Close(context.Background()); err != nil {
 			b.Error(err)
