@@ -50,7 +50,15 @@ func (i *Issuer) authenticateByAssertion(ctx context.Context, req *Request, now 
 	if err != nil {
 		return fail(err)
 	}
-	verified, err := i.verifyAssertion(ctx, c, assertion, profile, now)
+	var verified credentials.Verified
+	if c.Method == credentials.MethodJWKS {
+		err = besides(ctx, func(ctx context.Context) error {
+			verified, err = i.verifyByJWKS(ctx, c, assertion, profile, now)
+			return err
+		})
+	} else {
+		verified, err = verifyByKeys(c, assertion, profile, now)
+	}
 	if err != nil {
 		return fail(found{client: c}.about(err))
 	}
@@ -82,21 +90,19 @@ func (i *Issuer) profile(ctx context.Context, assertion *credentials.Assertion) 
 	return profile, nil
 }
 
-// verifyAssertion verifies the assertion with the keys of its client.
-func (i *Issuer) verifyAssertion(ctx context.Context, c *client.Client, assertion *credentials.Assertion, profile credentials.Profile, now time.Time) (credentials.Verified, error) {
-	switch c.Method {
-	case credentials.MethodPublicKeys:
-		verified, err := assertion.Verify(c.Keys, profile, now)
-		if err != nil {
-			return verified, badAssertion(err)
-		}
-		return verified, nil
-	case credentials.MethodJWKS:
-		return i.verifyByJWKS(ctx, c, assertion, profile, now)
+// verifyByKeys verifies the assertion with the keys that its client has uploaded.
+func verifyByKeys(c *client.Client, assertion *credentials.Assertion, profile credentials.Profile, now time.Time) (credentials.Verified, error) {
+	if c.Method != credentials.MethodPublicKeys {
+		return credentials.Verified{}, unauthenticated(ReasonMethodMismatch)
 	}
-	return credentials.Verified{}, unauthenticated(ReasonMethodMismatch)
+	verified, err := assertion.Verify(c.Keys, profile, now)
+	if err != nil {
+		return verified, badAssertion(err)
+	}
+	return verified, nil
 }
 
+// verifyByJWKS verifies the assertion with the keys that its client publishes.
 func (i *Issuer) verifyByJWKS(ctx context.Context, c *client.Client, assertion *credentials.Assertion, profile credentials.Profile, now time.Time) (credentials.Verified, error) {
 	set, err := i.jwks.Keys(ctx, c.JWKSURL)
 	if err != nil {

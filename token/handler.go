@@ -224,7 +224,9 @@ func (i *Issuer) document(mediaType string, maxAge time.Duration, get func(conte
 			http.Error(w, "the method must be GET", http.StatusMethodNotAllowed)
 			return
 		}
-		body, etag, err := get(r.Context())
+		ctx := i.patient(r.Context())
+		defer ctx.end()
+		body, etag, err := get(ctx)
 		if errors.Is(err, errNoStatusList) {
 			notFound(w, r)
 			return

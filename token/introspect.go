@@ -29,7 +29,9 @@ var inactive = []byte(`{"active":false}`)
 // rule, asks whether a token is good now. It is answered in JSON, or by a signed
 // JWT if it asks for one (RFC 9701).
 func (i *Issuer) serveIntrospect(w http.ResponseWriter, r *http.Request) {
-	ctx, running := observe.Begin(r.Context(), i.observer, observe.Introspection)
+	observed, running := observe.Begin(r.Context(), i.observer, observe.Introspection)
+	ctx := i.patient(observed)
+	defer ctx.end()
 	req := &Request{RemoteAddr: remoteAddr(r), RequestID: i.requestIDOf(r)}
 	c, raw, err := i.authenticated(ctx, w, r, req)
 	var body []byte
@@ -56,7 +58,7 @@ func (i *Issuer) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		result.Labels = append(result.Labels, activeLabel(active))
 	}
-	running.End(ctx, result)
+	running.End(observed, result)
 }
 
 // introspect returns the answer to c about a token, as JSON.

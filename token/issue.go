@@ -128,6 +128,9 @@ func (i *Issuer) issue(ctx context.Context, req *Request) (*Token, error) {
 	if req.GrantType != "" && req.GrantType != GrantClientCredentials {
 		return nil, refuse(CodeUnsupportedGrantType, ReasonGrantType, "The grant type must be client_credentials.")
 	}
+	patience := i.patient(ctx)
+	defer patience.end()
+	ctx = patience
 	now := i.now()
 	c, proof, err := i.authenticate(ctx, req, now)
 	if err != nil {
@@ -280,7 +283,13 @@ func (i *Issuer) ask(ctx context.Context, issuance *Issuance) error {
 	}
 	before := *issuance
 	before.Scopes = slices.Clone(issuance.Scopes)
-	if err := i.onIssue(ctx, issuance); err != nil {
+	var left error // the caller has
+	err := besides(ctx, func(ctx context.Context) error {
+		err := i.onIssue(ctx, issuance)
+		left = ctx.Err()
+		return err
+	})
+	if err != nil {
 		var refusal *Error
 		if errors.As(err, &refusal) {
 			refusal := *refusal
@@ -290,8 +299,8 @@ func (i *Issuer) ask(ctx context.Context, issuance *Issuance) error {
 			refusal.found = found{byHook: true}
 			return &refusal
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if left != nil {
+			return left
 		}
 		return unavailable(ReasonHookFailed, "OnIssue", err)
 	}
@@ -317,6 +326,9 @@ func (i *Issuer) ask(ctx context.Context, issuance *Issuance) error {
 func (i *Issuer) storeError(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
+	}
+	if p, ok := ctx.(*storePatience); ok && errors.Is(p.cause(), errStoreSlow) && !errors.Is(err, errStoreSlow) {
+		err = fmt.Errorf("%w: %w", errStoreSlow, err)
 	}
 	return unavailable(ReasonStoreUnavailable, doing, err)
 }

@@ -129,6 +129,12 @@ type Config struct {
 	// seconds, 1 minute to 1 hour. 0 means 10 minutes.
 	KeysMaxAge time.Duration
 
+	// StoreTimeout is how long a request waits for the store, 10 milliseconds
+	// to a minute, beside what it waits for OnIssue and the keys of a client's
+	// JWKS URL. What is not to be had by then is answered with 503 and
+	// Retry-After. 0 means 1.5 seconds.
+	StoreTimeout time.Duration
+
 	// Observer, if set, is told of each token request, introspection and
 	// revocation (observe.TokenRequest and its siblings), and of entries of the
 	// log that were lost. Of the store and the caches others tell: store.Observe,
@@ -183,6 +189,7 @@ type Issuer struct {
 	allowNoScope  bool
 	mayIntrospect func(context.Context, *client.Client, string) bool
 	keysMaxAge    time.Duration
+	storeTimeout  time.Duration
 
 	jwks           *jwks.Cache
 	strict         credentials.Profile
@@ -239,6 +246,10 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 	if cfg.Log > LogOff {
 		return nil, fmt.Errorf("token: Config.Log is %d, want LogBestEffort, LogDurable or LogOff", cfg.Log)
 	}
+	storeTimeout, err := cfg.storeTimeout()
+	if err != nil {
+		return nil, err
+	}
 	if cfg.JWKS == nil {
 		if cfg.JWKS, err = jwks.New(jwks.Config{Now: cfg.Now, Logger: cfg.Logger}); err != nil {
 			return nil, fmt.Errorf("token: %w", err)
@@ -251,6 +262,7 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 		allowNoScope:  cfg.AllowNoScope,
 		mayIntrospect: cfg.MayIntrospect,
 		keysMaxAge:    cfg.KeysMaxAge,
+		storeTimeout:  storeTimeout,
 
 		jwks:           cfg.JWKS,
 		strict:         credentials.Strict(cfg.Issuer),

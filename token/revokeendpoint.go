@@ -19,7 +19,9 @@ const maxRevoked = 400_000
 // serveRevoke is the endpoint of RFC 7009: a client gives back an access token of
 // its own.
 func (i *Issuer) serveRevoke(w http.ResponseWriter, r *http.Request) {
-	ctx, running := observe.Begin(r.Context(), i.observer, observe.Revocation)
+	observed, running := observe.Begin(r.Context(), i.observer, observe.Revocation)
+	ctx := i.patient(observed)
+	defer ctx.end()
 	req := &Request{RemoteAddr: remoteAddr(r), RequestID: i.requestIDOf(r)}
 	c, token, err := i.authenticated(ctx, w, r, req)
 	if err == nil {
@@ -33,7 +35,7 @@ func (i *Issuer) serveRevoke(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 	}
 	if running.Observed() {
-		running.End(ctx, aboutResult(req, c, err))
+		running.End(observed, aboutResult(req, c, err))
 	}
 }
 

@@ -1,0 +1,95 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	defaultStoreTimeout = 1500 * time.Millisecond
+	minStoreTimeout     = 10 * time.Millisecond
+	maxStoreTimeout     = time.Minute
+)
+
+// storeTimeout returns what Config.StoreTimeout says.
+func (c *Config) storeTimeout() (time.Duration, error) {
+	switch d := c.StoreTimeout; {
+	case d == 0:
+		return defaultStoreTimeout, nil
+	case d < minStoreTimeout || d > maxStoreTimeout:
+		return 0, fmt.Errorf("token: Config.StoreTimeout is %v, want %v to %v", d, minStoreTimeout, maxStoreTimeout)
+	default:
+		return d, nil
+	}
+}
+
+// errStoreSlow is the cause of a context that Config.StoreTimeout has ended.
+var errStoreSlow = errors.New("no answer from the store within Config.StoreTimeout")
+
+// A storePatience is the context in which a request waits for the store: that of
+// the caller, but for Config.StoreTimeout at the longest. The time begins when
+// something asks whether it is over, which nothing does that is in a cache: so a
+// request that waits for nobody sets no timer.
+type storePatience struct {
+	context.Context // of the caller
+	limit           time.Duration
+
+	mu      sync.Mutex
+	bounded context.Context // nil: the time has not begun
+	cancel  context.CancelFunc
+}
+
+// patient returns the context in which a request of ctx waits for the store. Its
+// caller calls end when the request is answered.
+func (i *Issuer) patient(ctx context.Context) *storePatience {
+	return &storePatience{Context: ctx, limit: i.storeTimeout}
+}
+
+func (p *storePatience) begin() context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bounded == nil {
+		p.bounded, p.cancel = context.WithTimeoutCause(p.Context, p.limit, errStoreSlow)
+	}
+	return p.bounded
+}
+
+func (p *storePatience) Done() <-chan struct{}       { return p.begin().Done() }
+func (p *storePatience) Deadline() (time.Time, bool) { return p.begin().Deadline() }
+
+func (p *storePatience) Err() error { return p.begin().Err() }
+
+// cause returns why the context has ended, if it has.
+func (p *storePatience) cause() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bounded == nil {
+		return nil
+	}
+	return context.Cause(p.bounded)
+}
+
+// end ends the context, and the timer, or has the time begin anew.
+func (p *storePatience) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cancel != nil {
+		p.cancel()
+	}
+	p.bounded, p.cancel = nil, nil
+}
+
+// besides calls f, which waits for something else than the store, in the context
+// of the caller. The time for the store begins anew after it.
+func besides(ctx context.Context, f func(ctx context.Context) error) error {
+	p, ok := ctx.(*storePatience)
+	if !ok {
+		return f(ctx)
+	}
+	err := f(p.Context)
+	p.end()
+	return err
+}
