@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/clientele-go/clientele v0.1.0
 	github.com/clientele-go/clientele/otelclientele v0.1.0
+	github.com/clientele-go/clientele/pgstore v0.1.0
 	github.com/clientele-go/clientele/portaloidc v0.1.0
 	github.com/clientele-go/clientele/sqlitestore v0.1.0
 	github.com/coreos/go-oidc/v3 v3.21.0
@@ -26,6 +27,10 @@ require (
 require (
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/goccy/go-json v0.11.2 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/pgx/v5 v5.12.0 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/lestrrat-go/blackmagic v1.0.4 // indirect
 	github.com/lestrrat-go/dsig v1.4.0 // indirect
 	github.com/lestrrat-go/dsig-secp256k1 v1.0.0 // indirect
@@ -34,6 +39,7 @@ require (
 	github.com/lestrrat-go/option/v2 v2.0.0 // indirect
 	github.com/segmentio/asm v1.2.1 // indirect
 	github.com/valyala/fastjson v1.6.10 // indirect
+	golang.org/x/sync v0.25.0 // indirect
 )
 
 require (
@@ -69,6 +75,7 @@ require (
 replace (
 	github.com/clientele-go/clientele => ../
 	github.com/clientele-go/clientele/otelclientele => ../otelclientele
+	github.com/clientele-go/clientele/pgstore => ../pgstore
 	github.com/clientele-go/clientele/portaloidc => ../portaloidc
 	github.com/clientele-go/clientele/sqlitestore => ../sqlitestore
 )

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/clientele-go/clientele/admin"
@@ -21,7 +19,6 @@ import (
 	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/examples/internal/demo"
 	"github.com/clientele-go/clientele/resource"
-	"github.com/clientele-go/clientele/sqlitestore"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token"
 )
@@ -37,7 +34,7 @@ var builtin []byte
 // An authority is everything behind the endpoints.
 type authority struct {
 	log     *slog.Logger
-	db      *sqlitestore.DB
+	db      io.Closer
 	store   store.Store
 	audit   *audit.Log
 	clients *client.Registry
@@ -56,8 +53,10 @@ type authority struct {
 
 // open opens the database and puts together what works on it.
 func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err error) {
-	if err := makeFolder(o.data); err != nil {
-		return nil, fmt.Errorf("-data %s: %w; the program needs a folder that it can write to", o.data, err)
+	if o.store == "" {
+		if err := makeFolder(o.data); err != nil {
+			return nil, fmt.Errorf("-data %s: %w; the program needs a folder that it can write to", o.data, err)
+		}
 	}
 	a := &authority{log: log, numericTimes: o.numericTimes, oidc: o.oidc}
 	if o.insecureJWKS {
@@ -72,24 +71,21 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if a.receiver, err = a.newReceiver(o); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(o.data, "clientele.db")
-	if a.db, err = sqlitestore.Open(ctx, path, sqlitestore.Config{}); err != nil {
-		return nil, databaseError(path, err)
+	var path string
+	if a.db, a.store, path, err = openStore(ctx, o); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.db.Close())
 		}
 	}()
-	if a.store, err = a.db.Tenant(ctx, tenant); err != nil {
-		return nil, databaseError(path, err)
-	}
 	a.store = store.Observe(a.store, a.observer())
 	if err := a.openClients(ctx, o); err != nil {
 		return nil, err
 	}
-	keyPath := filepath.Join(o.data, "sealing.key")
-	key, err := sealingKey(ctx, keyPath, a.store)
+	keyPath := o.sealingKeyPath()
+	key, err := sealingKey(ctx, keyPath, a.store, o.sealingKey == "")
 	if err != nil {
 		return nil, err
 	}
@@ -135,20 +131,6 @@ func (a *authority) openClients(ctx context.Context, o options) (err error) {
 	}
 	a.clients, err = client.NewRegistry(cfg)
 	return err
-}
-
-// databaseError says what to do about an error of Open.
-func databaseError(path string, err error) error {
-	advice := "another program may be using it"
-	switch {
-	case errors.Is(err, sqlitestore.ErrForeign), errors.Is(err, sqlitestore.ErrCorrupt):
-		advice = "restore it from a backup, or move it away to begin anew"
-	case errors.Is(err, store.ErrNewer):
-		advice = "run the release that wrote it, or a later one"
-	case errors.Is(err, fs.ErrPermission):
-		advice = "let the user of this program write it and its folder"
-	}
-	return fmt.Errorf("database %s: %w; %s", path, err, advice)
 }
 
 // close writes what is still to be written, and closes the database.
@@ -240,24 +222,9 @@ func (a *authority) sweep(ctx context.Context) {
 func (a *authority) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	a.issuer.Mount(mux)
-	mux.HandleFunc("GET /healthz", a.health)
+	a.mountHealth(mux)
 	if err := a.mountPortal(mux); err != nil {
 		return nil, err
 	}
 	return mux, a.mountAdmin(mux)
-}
-
-// health answers whether the server can do its work, which takes the database.
-func (a *authority) health(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	if _, err := a.store.List(ctx, store.Query{Kind: token.KindSigningKey, Limit: 1}); err != nil {
-		a.log.Error("not healthy", "error", err.Error())
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintln(w, `{"status":"unavailable"}`)
-		return
-	}
-	fmt.Fprintln(w, `{"status":"ok"}`)
 }

@@ -15,10 +15,11 @@ import (
 )
 
 // sealingKey returns the key in the file path, which seals the signing keys in
-// the database. At the first start it is made.
-func sealingKey(ctx context.Context, path string, st store.Store) (token.SealingKey, error) {
+// the database. At the first start it is made, if this program may: not where other
+// instances need the same one.
+func sealingKey(ctx context.Context, path string, st store.Store, mayMake bool) (token.SealingKey, error) {
 	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if mayMake && errors.Is(err, fs.ErrNotExist) {
 		if err := makeSealingKey(ctx, path, st); err != nil {
 			return token.SealingKey{}, err
 		}

@@ -23,6 +23,8 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 		{"an address without a port", []string{"-addr", "127.0.0.1"}, "is not host:port"},
 		{"an address of all interfaces without an issuer", []string{"-addr", ":0"}, "say by which https URL with -issuer"},
 		{"a negative time to keep audit events", []string{"-keep-audit", "-1h"}, "-keep-audit -1h0m0s is negative"},
+		{"a store that is no URL of PostgreSQL", []string{"-store", "mysql://db/clientele", "-sealing-key", "x"}, "is no postgres:// URL"},
+		{"a store without a sealing key", []string{"-store", "postgres://db/clientele"}, "-store needs -sealing-key"},
 		{"no data folder", []string{"-data", ""}, "-data is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -38,7 +40,7 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 func TestHelpExplainsEverything(t *testing.T) {
 	code, stderr := proctest.Start(t, proctest.Self(t), "-help").Exit()
 	require.Zero(t, code)
-	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "-metrics", "/metrics", "-log", "best-effort", "-notify-webhook", "-notify-key", "-introspect", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz"} {
+	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "-metrics", "/metrics", "-log", "best-effort", "-notify-webhook", "-notify-key", "-introspect", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz", "/readyz", "-store", "-sealing-key"} {
 		require.Contains(t, stderr, word)
 	}
 }
@@ -84,6 +86,9 @@ func TestWrongInputIsRefusedWithAdvice(t *testing.T) {
 			},
 			func(dir string) []string { return []string{"-catalog", filepath.Join(dir, "catalog.json")} },
 			"records[0].primaryAud"},
+		{"a sealing key that is missing", none,
+			func(dir string) []string { return []string{"-sealing-key", filepath.Join(dir, "sealing.key")} },
+			"sealing.key: no such file or directory"},
 		{"declared clients that are missing", none,
 			func(dir string) []string { return []string{"-clients", filepath.Join(dir, "clients.json")} },
 			"clients.json: no such file or directory"},

@@ -33,6 +33,9 @@ type options struct {
 	data   string
 	issuer string
 
+	store      string
+	sealingKey string
+
 	insecureJWKS bool
 	demo         bool
 	adminService string
@@ -60,7 +63,8 @@ const usage = `Authserver issues access tokens to API clients.
   *    /admin/api/v1/…          the admin API, below /ziam/admin/api/v1 too; openapi.json describes it
   GET  /portal/                 the same for people; a link to sign in stands on standard output;
                                 one can sign in at an OpenID provider too (-oidc-issuer)
-  GET  /healthz                 200 while the database answers
+  GET  /healthz                 200 while the program lives: for what starts it anew
+  GET  /readyz                  200 while the database answers, else 503: for a load balancer
   GET  /metrics                 Prometheus metrics, at the address of -metrics alone
 
 SIGHUP applies the file of -clients again and makes a new link; SIGINT and SIGTERM
@@ -102,6 +106,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen at; port 0 picks a free one")
 	flags.StringVar(&o.data, "data", "data", "`folder` of clientele.db and sealing.key, made if it is missing")
+	flags.StringVar(&o.store, "store", "", "postgres:// `URL` of the database, in place of the file in -data, which is not used then: several instances share it, with the same -sealing-key, -issuer and -catalog. PGPASSWORD or PGPASSFILE keep the password out of it")
+	flags.StringVar(&o.sealingKey, "sealing-key", "", "`file` of the key that seals the signing keys, 32 random bytes in base64: openssl rand -base64 32; it must exist (default sealing.key in -data, made if it is missing)")
 	flags.StringVar(&o.issuer, "issuer", "", "issuer identifier, the `URL` that callers reach this server by (default http://<addr>)")
 	flags.StringVar(&o.catalog, "catalog", "", "`file` with the resource servers {\"records\":[…]}, loaded at every start (default: a small built-in one)")
 	flags.StringVar(&o.bootstrap, "bootstrap", "", "`file` that gets the credentials of a first API client, once")
@@ -144,6 +150,9 @@ func (o options) check(rest []string) error {
 	}
 	if o.data == "" {
 		return errors.New("-data is empty: name a folder")
+	}
+	if err := o.checkStore(); err != nil {
+		return err
 	}
 	if o.keepAudit < 0 {
 		return fmt.Errorf("-keep-audit %v is negative: leave it out to keep audit events for ever", o.keepAudit)
@@ -239,7 +248,7 @@ func serve(o options, log *slog.Logger) (err error) {
 	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("authserver listens", "issuer", o.issuer, "token_endpoint", a.issuer.TokenEndpoint(),
-		"address", listener.Addr().String(), "data", o.data, "bootstrap", o.bootstrap)
+		"address", listener.Addr().String(), "data", o.data, "shared", o.store != "", "bootstrap", o.bootstrap)
 	if metricsListener != nil {
 		server := newServer(a.metrics.handler, log)
 		defer server.Close() // after the other one, so that its last requests are counted

@@ -81,7 +81,10 @@ func TestHealth(t *testing.T) {
 	s := start(t, t.TempDir())
 	resp := get(t, "http://"+s.address+"/healthz", "")
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.Equal(t, "application/json", resp.Header.Get("Content-Type"))
-	require.JSONEq(t, `{"status":"ok"}`, body(t, resp))
+	require.Equal(t, "text/plain; charset=utf-8", resp.Header.Get("Content-Type"))
+	require.Equal(t, "ok\n", body(t, resp))
+	resp = get(t, "http://"+s.address+"/readyz", "")
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, "ready\n", body(t, resp))
 	require.Equal(t, http.StatusNotFound, get(t, "http://"+s.address+"/", "").StatusCode)
 }
