@@ -19,6 +19,7 @@ type statements struct {
 
 	planning                                                  string
 	schemaState, findTenant, addTenant, tenants, deleteTenant string
+	kinds                                                     string
 
 	get, current, revisions, notify string
 	feed                            string // planned
@@ -74,6 +75,15 @@ func newStatements(schema string) *statements {
 		tenants:    in("SELECT name FROM @.tenant ORDER BY name"),
 		deleteTenant: in(`WITH gone AS (DELETE FROM @.tenant WHERE name = $1 RETURNING id)
 			INSERT INTO @.deleted_tenant (id) SELECT id FROM gone RETURNING id`),
+
+		// From each kind to the next by the index, without reading all records.
+		// Behind them stands an empty one, if there is such a tenant.
+		kinds: in(`WITH RECURSIVE k (kind) AS (
+				SELECT (SELECT kind FROM @.record WHERE space = $1 ORDER BY kind LIMIT 1) FROM @.tenant WHERE id = $1
+				UNION ALL
+				SELECT (SELECT r.kind FROM @.record r WHERE r.space = $1 AND r.kind > k.kind ORDER BY r.kind LIMIT 1)
+				FROM k WHERE k.kind IS NOT NULL)
+			SELECT coalesce(kind, '') FROM k ORDER BY kind NULLS LAST`),
 
 		get: in("SELECT r.id IS NOT NULL, " + orZero(recordColumns) + ` FROM @.tenant t
 			LEFT JOIN @.record r ON r.tenant = t.id AND r.kind = $2 AND r.id = $3 WHERE t.id = $1`),
