@@ -3,6 +3,7 @@ module github.com/clientele-go/clientele/examples
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/clientele-go/clientele v0.1.0
 	github.com/clientele-go/clientele/otelclientele v0.1.0
 	github.com/clientele-go/clientele/pgstore v0.1.0

@@ -147,14 +147,15 @@ func (w *writer) gather(first *task) {
 }
 
 // commit makes the tasks of a group in one transaction, each all or not at all,
-// and answers them.
+// and answers them. One that is refused waits for the commit too: it may be because
+// of what another of the group has done, which nobody can read before.
 func (w *writer) commit(group []*task) {
 	if err := w.lock(); err != nil {
 		answer(group, err)
 		return
 	}
-	made := make([]*task, 0, len(group))
-	for i, t := range group {
+	made, refused := make([]*task, 0, len(group)), map[*task]error{}
+	for _, t := range group {
 		if !t.begin() {
 			continue
 		}
@@ -163,23 +164,31 @@ func (w *writer) commit(group []*task) {
 			made = append(made, t)
 			continue
 		}
-		t.done <- err
 		if len(group) > 1 && w.conn.GetAutocommit() {
 			// Some failures, a full disk above all, end the transaction and
 			// undo what the others did: then each of them again, alone.
-			for _, t := range append(made, group[i+1:]...) {
-				w.commit([]*task{t})
+			t.done <- err
+			for _, other := range group {
+				if other != t {
+					w.commit([]*task{other})
+				}
 			}
 			return
 		}
+		refused[t] = err
 	}
 	if len(made) == 0 {
 		w.rollback()
+		refuse(refused)
 		return
 	}
 	if err := w.conn.sql("COMMIT").exec(); err != nil {
 		w.rollback()
-		answer(made, fmt.Errorf("commit: %w", err))
+		err = fmt.Errorf("commit: %w", err)
+		answer(made, err)
+		for t := range refused {
+			t.done <- err
+		}
 		return
 	}
 	for kind, n := range w.added {
@@ -192,6 +201,13 @@ func (w *writer) commit(group []*task) {
 		}
 	}
 	answer(made, nil)
+	refuse(refused)
+}
+
+func refuse(refused map[*task]error) {
+	for t, err := range refused {
+		t.done <- err
+	}
 }
 
 // lock begins a transaction, which no other process is in then.

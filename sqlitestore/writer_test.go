@@ -225,3 +225,22 @@ func TestCloseWhileLocked(t *testing.T) {
 		require.ErrorIs(t, receive(t, result), store.ErrClosed)
 	}
 }
+
+// A change that is refused because of another of its group is refused when that
+// one can be read, and not before.
+func TestARefusalIsNoEarlierThanItsReason(t *testing.T) {
+	db, s := openTenant(t)
+	for i := range 50 {
+		id := fmt.Sprint(i)
+		release := db.Hold(t.Context())
+		first := applying(t.Context(), s, put(id))
+		db.WaitQueued(t.Context(), 1)
+		second := applying(t.Context(), s, put(id))
+		db.WaitQueued(t.Context(), 2)
+		release()
+		require.ErrorIs(t, receive(t, second), store.ErrExists)
+		_, err := s.Get(t.Context(), "client", id)
+		require.NoError(t, err)
+		require.NoError(t, receive(t, first))
+	}
+}
