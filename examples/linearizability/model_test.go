@@ -11,7 +11,7 @@ import (
 
 const (
 	kind    store.Kind = "register"
-	records            = 3
+	records int        = 3
 )
 
 // A register is a record: version 0 is none.

@@ -25,6 +25,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -53,8 +54,9 @@ var errMissing = errors.New("not installed")
 
 // shared is the server of all tests of a test binary.
 var shared struct {
-	mu  sync.Mutex
-	url string
+	mu    sync.Mutex
+	url   string
+	guard io.Closer // of a pipe that the system closes when this process has ended
 }
 
 // Database creates an empty database, which is dropped at the end of the test, and

@@ -5,7 +5,6 @@ package pgserver
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -98,9 +97,6 @@ func (a *account) run(dir, server, name string, args ...string) error {
 	return nil
 }
 
-// guarding is the end of a pipe that is closed when this process has ended.
-var guarding io.WriteCloser
-
 // guard starts a shell that reads from this process until its end, and then ends
 // the server and removes its data.
 func guard(pid int, dir string) error {
@@ -111,7 +107,7 @@ func guard(pid int, dir string) error {
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var err error
-	if guarding, err = cmd.StdinPipe(); err != nil {
+	if shared.guard, err = cmd.StdinPipe(); err != nil {
 		return err
 	}
 	return cmd.Start()
