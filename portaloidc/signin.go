@@ -29,7 +29,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 		h.unavailable(w, r, err)
 		return
 	}
-	http.Redirect(w, r, p.oauth.AuthCodeURL(f.state(), oidc.Nonce(f.nonce()), oauth2.S256ChallengeOption(f.verifier())), http.StatusSeeOther)
+	http.Redirect(w, r, p.oauth.AuthCodeURL(f.state(), oidc.Nonce(f.nonce()), oauth2.S256ChallengeOption(f.verifier())), http.StatusSeeOther) // #nosec G710 -- to the provider of the Config
 }
 
 // A refusal is why somebody could not sign in: for the log, and never for them.
