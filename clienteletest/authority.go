@@ -93,6 +93,8 @@ func Start(t testing.TB, cfg Config) *Authority {
 	config := token.Config{
 		Issuer: a.URL, Clients: a.Registry, SealingKeys: []token.SealingKey{must(token.NewSealingKey(rand.Reader))(t)},
 		Now: a.Clock.Now, Logger: a.logger,
+		// Tests fail on purpose, all from one address and at one time.
+		FailedPerClient: -1, FailedPerAddress: -1,
 	}
 	intruder := config
 	intruder.SealingKeys, intruder.EphemeralKeys = nil, true

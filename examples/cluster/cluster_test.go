@@ -122,6 +122,19 @@ func (c *cluster) post(n int, form url.Values) answer {
 	return c.send(req, err)
 }
 
+// again repeats a request while it gets no answer, or one that says that the
+// database is away: of the first after it came back one may still have a
+// connection that was lost.
+func (c *cluster) again(request func() answer) (got answer) {
+	c.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		if got = request(); got.status != 0 && got.status < 500 {
+			return got
+		}
+		require.True(c.t, time.Now().Before(deadline), "%d: %s", got.status, got.body)
+	}
+}
+
 // get gets a public page of an instance.
 func (c *cluster) get(n int, path string) answer {
 	return c.send(http.NewRequest(http.MethodGet, "http://"+c.address[n]+path, nil))
@@ -160,7 +173,7 @@ func newSecret() string {
 // secrets returns the ids of the secrets of a client.
 func (c *cluster) secrets(n int, id string) []string {
 	c.t.Helper()
-	got := c.admin(n, http.MethodGet, "/api-clients/"+id+"/secrets", "")
+	got := c.again(func() answer { return c.admin(n, http.MethodGet, "/api-clients/"+id+"/secrets", "") })
 	require.Equal(c.t, http.StatusOK, got.status, "%s", got.body)
 	var all []struct {
 		ID string `json:"id"`
