@@ -18,7 +18,7 @@ type LogMode uint8
 
 const (
 	// LogBestEffort, the default, writes tokens in batches, a moment after they
-	// were answered: 1.03 to 1.05 times the cost of a token that is not logged, on
+	// were answered: 1.03 to 1.11 times the cost of a token that is not logged, on
 	// memstore. A process that is killed loses those of its last 50 ms and of the
 	// batch that was under way; while the store is away, or slower than tokens are
 	// issued, those that wait are at most a few thousand, and the others are lost.
