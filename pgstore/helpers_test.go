@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/pgstore"
-	"github.com/clientele-go/clientele/pgstore/internal/pgtest"
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 	"github.com/clientele-go/clientele/store"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/clientele-go/clientele/memstore"
 	"github.com/clientele-go/clientele/pgstore"
-	"github.com/clientele-go/clientele/pgstore/internal/pgtest"
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 	"github.com/clientele-go/clientele/store"
 )
 

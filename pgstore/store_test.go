@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/pgstore"
-	"github.com/clientele-go/clientele/pgstore/internal/pgtest"
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/store/storetest"
 )

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/pgstore"
-	"github.com/clientele-go/clientele/pgstore/internal/pgtest"
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 )
 
 // authority makes a certificate of its own for a server with some names, and

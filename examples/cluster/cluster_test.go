@@ -20,17 +20,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/examples/internal/proctest"
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 )
 
 const (
 	instances = 3
-	issuer    = "https://auth.example.com"
+	// patience is how long anything may take: far longer than it does.
+	patience = time.Minute
+	issuer   = "https://auth.example.com"
 )
 
 // A cluster is three authservers on one PostgreSQL.
 type cluster struct {
 	t       *testing.T
-	pg      *postgres
+	pg      *pgtest.Server
 	program string
 	dir     string
 	process [instances]*proctest.Process
@@ -42,7 +45,7 @@ type cluster struct {
 // startCluster starts them all at once, on an empty database.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{t: t, pg: startPostgres(t), dir: t.TempDir(), http: &http.Client{Timeout: patience}}
+	c := &cluster{t: t, pg: pgtest.Start(t, nil), dir: t.TempDir(), http: &http.Client{Timeout: patience}}
 	c.program = proctest.Build(t, "authserver")
 	t.Cleanup(c.http.CloseIdleConnections)
 	key := make([]byte, 32)
@@ -68,7 +71,7 @@ func startCluster(t *testing.T) *cluster {
 }
 
 func (c *cluster) launch(n int) {
-	args := []string{"-store", c.pg.url(), "-sealing-key", filepath.Join(c.dir, "sealing.key"), "-addr", "127.0.0.1:0", "-issuer", issuer}
+	args := []string{"-store", c.pg.URL("postgres"), "-sealing-key", filepath.Join(c.dir, "sealing.key"), "-addr", "127.0.0.1:0", "-issuer", issuer}
 	if n == 0 {
 		args = append(args, "-bootstrap", filepath.Join(c.dir, "first.json"))
 	}

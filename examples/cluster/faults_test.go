@@ -113,7 +113,7 @@ func TestWhileTheDatabaseIsAwayNothingIsWronglyRefusedOrChanged(t *testing.T) {
 	form := url.Values{"client_id": {id}, "client_secret": {secret}}
 	require.Equal(t, http.StatusOK, c.post(1, form).status)
 
-	c.pg.kill()
+	c.pg.Kill()
 	for n := range instances {
 		c.until(n, "/readyz", http.StatusServiceUnavailable)
 		require.Equal(t, "the database does not answer\n", string(c.get(n, "/readyz").body))
@@ -127,7 +127,7 @@ func TestWhileTheDatabaseIsAwayNothingIsWronglyRefusedOrChanged(t *testing.T) {
 		require.GreaterOrEqual(t, c.admin(n, http.MethodPut, "/api-clients/"+id, clientOf("changed", 60, bySecret)).status, 500)
 	}
 
-	c.pg.start()
+	c.pg.Restart(c.t)
 	for n := range instances {
 		c.until(n, "/readyz", http.StatusOK)
 		got := c.again(func() answer { return c.post(n, form) })
@@ -176,14 +176,14 @@ func TestWhatIsKilledUnderLoadHasLostNothing(t *testing.T) {
 		}
 		victim := random.IntN(instances + 1)
 		if victim == instances {
-			c.pg.kill()
+			c.pg.Kill()
 		} else {
 			c.process[victim].Kill()
 		}
 		over.Store(true)
 		load.Wait()
 		if victim == instances {
-			c.pg.start()
+			c.pg.Restart(c.t)
 		} else {
 			c.launch(victim)
 			c.wait(victim)

@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/clientele-go/clientele/examples/internal/pgserver"
 	"github.com/clientele-go/clientele/memstore"
 	"github.com/clientele-go/clientele/pgstore"
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 	"github.com/clientele-go/clientele/sqlitestore"
 	"github.com/clientele-go/clientele/store"
 )
@@ -34,7 +34,7 @@ var handles = map[string]func(t *testing.T) []store.Store{
 		return both
 	},
 	"PostgreSQL": func(t *testing.T) (both []store.Store) {
-		url := pgserver.Database(t)
+		url := pgtest.Database(t)
 		for range 2 {
 			db, err := pgstore.Open(t.Context(), url, pgstore.Config{})
 			require.NoError(t, err)

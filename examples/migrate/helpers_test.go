@@ -14,8 +14,8 @@ import (
 
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
-	"github.com/clientele-go/clientele/examples/internal/pgserver"
 	"github.com/clientele-go/clientele/examples/internal/proctest"
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token"
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { proctest.Main(m, main) }
 // stores are the two kinds of stores, by the URL of an empty one.
 var stores = map[string]func(t *testing.T) string{
 	"SQLite":     func(t *testing.T) string { return filepath.Join(t.TempDir(), "clientele.db") },
-	"PostgreSQL": func(t *testing.T) string { return pgserver.Database(t) },
+	"PostgreSQL": func(t *testing.T) string { return pgtest.Database(t) },
 }
 
 // migrate runs the program to its end.
