@@ -101,7 +101,7 @@ func (e *Event) record() (store.Record, error) {
 			store.Label{Key: labelSubjectID, Value: e.Subject.ID},
 		),
 		Text:   e.text(),
-		Sort:   sortKey(e.Time),
+		Sort:   store.TimeKey(e.Time),
 		Format: format,
 		Data:   data,
 	}, nil
@@ -113,12 +113,6 @@ func (e *Event) text() string {
 	text := store.Fold(e.Actor.Name + "\n" + e.Subject.Name + "\n" + e.Action + "\n" +
 		e.Actor.ID + "\n" + e.Subject.ID + "\n" + e.Actor.Address)
 	return cut(text, store.MaxText)
-}
-
-// sortKey returns t so that the order of the bytes is that of the times: of
-// fixed width, and what people read in the database.
-func sortKey(t time.Time) string {
-	return t.UTC().Format("2006-01-02T15:04:05.000000Z")
 }
 
 // eventOf returns the event that r holds. A newer format is read as far as it is

@@ -71,11 +71,11 @@ func (l *Log) List(ctx context.Context, f Filter) (Page, error) {
 }
 
 func (f *Filter) query() (store.Query, error) {
-	from, err := boundary("from", f.From)
+	from, err := store.TimeBound("from", f.From)
 	if err != nil {
 		return store.Query{}, err
 	}
-	to, err := boundary("to", f.To)
+	to, err := store.TimeBound("to", f.To)
 	if err != nil {
 		return store.Query{}, err
 	}
@@ -98,20 +98,4 @@ func (f *Filter) query() (store.Query, error) {
 		Limit:      f.Limit,
 		Count:      f.Count,
 	}, nil
-}
-
-// boundary returns the sort key of the first whole microsecond that is not
-// before t: events stand on whole ones, so no comparison is off by a part of one.
-func boundary(what string, t time.Time) (string, error) {
-	if t.IsZero() {
-		return "", nil
-	}
-	whole := store.Time(t)
-	if whole.Before(t) {
-		whole = whole.Add(time.Microsecond)
-	}
-	if y := whole.Year(); y < 1 || y > 9999 {
-		return "", fmt.Errorf("%w: %s is in the year %d, want 1 to 9999", store.ErrInvalid, what, y)
-	}
-	return sortKey(whole), nil
 }

@@ -32,8 +32,8 @@ type Expiring struct {
 // Arguments outside the bounds get an error that wraps store.ErrInvalid.
 func (r *Registry) Expiring(ctx context.Context, from, to time.Time, after store.Cursor, limit int) (ending []Expiring, next store.Cursor, err error) {
 	q := store.Query{Kind: KindExpiry, After: after, Limit: limit}
-	if q.From, err = boundary("from", from); err == nil {
-		q.To, err = boundary("to", to)
+	if q.From, err = store.TimeBound("from", from); err == nil {
+		q.To, err = store.TimeBound("to", to)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("listing credentials by expiry: %w", err)
@@ -61,32 +61,6 @@ func (r *Registry) Expiring(ctx context.Context, from, to time.Time, after store
 	return ending, page.Next, nil
 }
 
-// boundary returns the key of the first whole microsecond that is not before t,
-// since ends are whole ones; and "", no bound, for the zero time.
-func boundary(what string, t time.Time) (string, error) {
-	if t.IsZero() {
-		return "", nil
-	}
-	whole := store.Time(t)
-	if whole.Before(t) {
-		whole = whole.Add(time.Microsecond)
-	}
-	if y := whole.Year(); y < 1 || y > 9999 {
-		return "", fmt.Errorf("%w: %s is in the year %d, want 1 to 9999", store.ErrInvalid, what, y)
-	}
-	return expiryKey(whole), nil
-}
-
-// expiryKey returns t, which is whole microseconds, as text that sorts by time. What
-// a zone has moved beyond the year 9999 is the end of that year: a certificate may
-// say so.
-func expiryKey(t time.Time) string {
-	if t = t.UTC(); t.Year() > 9999 {
-		t = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
-	}
-	return t.Format("2006-01-02T15:04:05.000000Z")
-}
-
 // An end is a credential as it stands in the index of KindExpiry.
 type end struct {
 	Expiring
@@ -102,7 +76,7 @@ func endsOf(c *Client) []end {
 	var ends []end
 	add := func(id string, e Expiring) {
 		e.Client = c
-		ends = append(ends, end{e, c.ID + "." + id, expiryKey(e.EndsAt)})
+		ends = append(ends, end{e, c.ID + "." + id, store.TimeKey(e.EndsAt)})
 	}
 	for i := range c.Secrets {
 		s := &c.Secrets[i]

@@ -71,7 +71,7 @@ func endKey(c *Client) string {
 	case at.IsZero():
 		return ""
 	default:
-		return expiryKey(at)
+		return store.TimeKey(at)
 	}
 }
 
@@ -82,7 +82,7 @@ func orderRecords(record store.Record, c *Client) []store.Record {
 		return store.Record{Kind: kind, ID: record.ID, Labels: record.Labels, Text: record.Text, Sort: sort, Format: format}
 	}
 	return []store.Record{
-		index(KindCreated, expiryKey(c.CreatedAt)),
+		index(KindCreated, store.TimeKey(c.CreatedAt)),
 		index(KindEnd, endKey(c)),
 	}
 }

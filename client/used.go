@@ -50,7 +50,7 @@ func UsedRecord(clientID, credentialID string, at time.Time, retention time.Dura
 			{Key: labelUsedClient, Value: clientID},
 			{Key: labelUsedCredential, Value: usedID(clientID, credentialID)},
 		},
-		Sort: expiryKey(at), Expires: store.Time(hour.Add(usedHour + retention)), Format: format,
+		Sort: store.TimeKey(at), Expires: store.Time(hour.Add(usedHour + retention)), Format: format,
 	}
 }
 

@@ -61,11 +61,11 @@ func (i *Issuer) Denials(ctx context.Context, f DenialFilter) (DenialPage, error
 }
 
 func (f *DenialFilter) query() (store.Query, error) {
-	from, err := boundary("from", f.From)
+	from, err := store.TimeBound("from", f.From)
 	if err != nil {
 		return store.Query{}, err
 	}
-	to, err := boundary("to", f.To)
+	to, err := store.TimeBound("to", f.To)
 	if err != nil {
 		return store.Query{}, err
 	}
@@ -80,22 +80,6 @@ func (f *DenialFilter) query() (store.Query, error) {
 		q.Labels = append(q.Labels, store.Label{Key: labelReason, Value: tidy(f.Reason)})
 	}
 	return q, nil
-}
-
-// boundary returns the sort key of the first whole microsecond that is not
-// before t: denials stand on whole ones.
-func boundary(what string, t time.Time) (string, error) {
-	if t.IsZero() {
-		return "", nil
-	}
-	whole := store.Time(t)
-	if whole.Before(t) {
-		whole = whole.Add(time.Microsecond)
-	}
-	if y := whole.Year(); y < 1 || y > 9999 {
-		return "", fmt.Errorf("%w: %s is in the year %d, want 1 to 9999", store.ErrInvalid, what, y)
-	}
-	return sortKey(whole), nil
 }
 
 // Keys of the labels by which denials are found.
@@ -116,14 +100,11 @@ func (d *Denial) record(retention time.Duration) (store.Record, error) {
 	return store.Record{
 		Kind: KindDenial, ID: d.ID,
 		Labels:  []store.Label{{Key: labelClient, Value: d.ClientID}, {Key: labelReason, Value: d.Reason}},
-		Sort:    sortKey(d.Time),
+		Sort:    store.TimeKey(d.Time),
 		Expires: store.Time(d.Time.Add(retention)),
 		Format:  denialFormat, Data: data,
 	}, nil
 }
-
-// sortKey returns t so that the order of the bytes is that of the times.
-func sortKey(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 // denialOf returns the denial that r holds. A newer format is read as far as it
 // is known here.

@@ -176,7 +176,7 @@ func (i *Issuer) appendNotice(ctx context.Context, n *Notice, id string) error {
 	_, err := i.clients.Store().Apply(ctx, store.Append(store.Record{
 		Kind: KindNotice, ID: id,
 		Labels:  []store.Label{{Key: labelClient, Value: n.ClientID}},
-		Sort:    sortKey(n.EndsAt),
+		Sort:    store.TimeKey(n.EndsAt),
 		Expires: store.Time(n.EndsAt.Add(noticeDay)),
 	}))
 	return err

@@ -65,7 +65,7 @@ func (r *revocation) record(version store.Revision) (store.Record, error) {
 	}
 	record := store.Record{
 		Kind: KindRevocation, ID: r.id(), Version: version,
-		Sort: sortKey(r.expires()), Expires: r.expires(),
+		Sort: store.TimeKey(r.expires()), Expires: r.expires(),
 		Format: revocationFormat, Data: data,
 	}
 	if r.ClientID != "" {

@@ -165,7 +165,7 @@ func (s *statusLists) lease(ctx context.Context, now time.Time) (*leasedList, er
 	// be a little ahead: see issueTime.
 	expires := store.Time(now.Add(statusListOpen + client.MaxTokenLifetime + revokedFor))
 	_, err = s.store.Apply(ctx, store.Append(store.Record{
-		Kind: KindStatusList, ID: id, Sort: sortKey(expires), Expires: expires,
+		Kind: KindStatusList, ID: id, Sort: store.TimeKey(expires), Expires: expires,
 		Format: 1, Data: []byte(`{}`),
 	}))
 	if err != nil {

@@ -201,7 +201,7 @@ func (e *issuedEntry) record(retention time.Duration) (store.Record, error) {
 	}
 	return store.Record{
 		Kind: KindToken, ID: e.id, Labels: labels,
-		Sort:    sortKey(store.Time(e.at)),
+		Sort:    store.TimeKey(store.Time(e.at)),
 		Expires: store.Time(e.expires.Add(retention)),
 		Format:  tokenFormat, Data: data,
 	}, nil
