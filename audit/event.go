@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/clientele-go/clientele/internal/printable"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -35,6 +36,10 @@ func (s Subject) LogValue() slog.Value {
 func (s Subject) cleaned() Subject {
 	return Subject{clean(s.Kind), clean(s.ID), clean(s.Name)}
 }
+
+// clean returns s as an event can keep it. It is done to what is stored and to what
+// is looked for, so the two always meet.
+func clean(s string) string { return printable.Line(s, store.MaxString) }
 
 // An Entry is what Change makes an event of.
 type Entry struct {
@@ -112,7 +117,7 @@ func (e *Event) record() (store.Record, error) {
 func (e *Event) text() string {
 	text := store.Fold(e.Actor.Name + "\n" + e.Subject.Name + "\n" + e.Action + "\n" +
 		e.Actor.ID + "\n" + e.Subject.ID + "\n" + e.Actor.Address)
-	return cut(text, store.MaxText)
+	return printable.Cut(text, store.MaxText)
 }
 
 // eventOf returns the event that r holds. A newer format is read as far as it is

@@ -3,11 +3,11 @@ package token
 import (
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/internal/printable"
 )
 
 // A refused is a refusal on its way to becoming a Denial: all that is needed, and
@@ -110,22 +110,4 @@ func short(s string) string {
 
 // tidy returns s as a Denial keeps it: one line of valid UTF-8 of at most
 // MaxDenialText bytes.
-func tidy(s string) string {
-	const ellipsis = "…"
-	s = s[:min(len(s), MaxDenialText+utf8.UTFMax)]
-	// Map also turns every byte that is no UTF-8 into U+FFFD.
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, s)
-	if len(s) <= MaxDenialText {
-		return s
-	}
-	end := MaxDenialText - len(ellipsis)
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + ellipsis
-}
+func tidy(s string) string { return printable.Line(s, MaxDenialText) }
