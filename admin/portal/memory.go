@@ -136,11 +136,11 @@ type nonces struct {
 	key  [32]byte
 
 	mu   sync.Mutex
-	used map[string]time.Time // and when they end anyway
+	used map[[16]byte]time.Time // their random bytes, since one can be written in several ways; and when they end anyway
 }
 
 func newNonces(now func() time.Time, rand io.Reader) (*nonces, error) {
-	n := &nonces{now: now, rand: rand, used: map[string]time.Time{}}
+	n := &nonces{now: now, rand: rand, used: map[[16]byte]time.Time{}}
 	if _, err := io.ReadFull(rand, n.key[:]); err != nil {
 		return nil, fmt.Errorf("a key for nonces: %w", err)
 	}
@@ -183,7 +183,8 @@ func (n *nonces) use(nonce, owner string) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if _, used := n.used[nonce]; used {
+	once := [16]byte(b[8:24])
+	if _, used := n.used[once]; used {
 		return errNonceUsed
 	}
 	if len(n.used) >= maxNonces {
@@ -196,7 +197,7 @@ func (n *nonces) use(nonce, owner string) error {
 			return errFull
 		}
 	}
-	n.used[nonce] = ends
+	n.used[once] = ends
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package portal_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -50,6 +51,12 @@ func TestASecretIsShownInOneAnswerAlone(t *testing.T) {
 	require.Equal(t, http.StatusConflict, again.Code)
 	require.Contains(t, again.Body.String(), "shown already")
 	require.Len(t, w.get(c.ID).Secrets, 1, "a reload adds none")
+	for _, nonce := range []string{"\n" + form.Get("nonce"), form.Get("nonce") + "\r\n"} { // base64 may be broken into lines
+		form := maps.Clone(form)
+		form.Set("nonce", nonce)
+		require.Equal(t, http.StatusConflict, b.post(path, form).Code, "%q", nonce)
+	}
+	require.Len(t, w.get(c.ID).Secrets, 1, "nor does the nonce in another spelling")
 	for _, one := range []*httptest.ResponseRecorder{again, b.get(path), b.get(path + "/use"), b.get("/portal/audit"), b.get("/portal/clients"), w.sits(other).get(path)} {
 		require.NotContains(t, one.Body.String(), secret)
 	}
