@@ -133,7 +133,7 @@ func (h *Handler) safeNext(next string) string {
 	switch {
 	case err != nil, len(next) > maxNext, u.Scheme != "", u.Host != "", u.Opaque != "", u.User != nil,
 		!strings.HasPrefix(next, base), strings.HasPrefix(next, "//"), strings.Contains(next, `\`),
-		strings.Contains(u.Path, ".."), strings.Contains(u.Path, "//"), strings.Contains(u.Path, `\`), strings.HasPrefix(u.Path, h.base),
+		strings.Contains(u.Path, "/."), strings.Contains(u.Path, "//"), strings.Contains(u.Path, `\`), strings.HasPrefix(u.Path, h.base),
 		strings.ContainsFunc(next, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
 		return base
 	}
