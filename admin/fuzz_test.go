@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -131,4 +132,53 @@ func fuzzHandler(f *testing.F) http.Handler {
 	}})
 	require.NoError(f, err)
 	return handler
+}
+
+// entityTags is a list of entity tags as RFC 9110 §5.6.1 and §8.8.3 have it, but for
+// the empty elements that a list may have.
+var entityTags = regexp.MustCompile(`^[ \t]*(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"(?:[ \t]*,[ \t]*(?:W/)?"[\x21\x23-\x7e\x80-\xff]*")*[ \t]*$`)
+
+// FuzzIfMatch deletes a client under any If-Match: a list of tags counts as the
+// grammar has it, and nothing passes in which the tag does not stand.
+func FuzzIfMatch(f *testing.F) {
+	handler := fuzzHandler(f)
+	send := func(method, path, body string, match ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, base+path, strings.NewReader(body))
+		if len(match) > 0 {
+			r.Header["If-Match"] = match
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	made := send("POST", "/api-clients", `{"name":"a"}`)
+	require.Equal(f, http.StatusCreated, made.Code, "%s", made.Body)
+	var c struct{ ID string }
+	require.NoError(f, json.Unmarshal(made.Body.Bytes(), &c))
+	tag := made.Header().Get("ETag")
+	require.NotEmpty(f, tag)
+	for _, seed := range []string{"{tag}", "*", `"a", {tag}`, `W/{tag}`, `"a,{tag},b"`, `"a,"`, ` {tag}	`, `{tag}"`, "", ",,{tag},", "W/*", `"\"{tag}`, `"a" {tag}`, "{tag}\x00", "\"\xff\",{tag}"} {
+		f.Add(seed, "")
+		f.Add(`"x"`, seed)
+	}
+	f.Fuzz(func(t *testing.T, first, second string) {
+		fields := []string{strings.ReplaceAll(first, "{tag}", tag), strings.ReplaceAll(second, "{tag}", tag)}
+		w := send("DELETE", "/api-clients/"+c.ID+"?dryRun=true", "", fields...)
+		if w.Code != http.StatusNoContent && w.Code != http.StatusOK && w.Code != http.StatusPreconditionFailed {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+		all := strings.Join(fields, ",")
+		passed := w.Code != http.StatusPreconditionFailed
+		if passed && !strings.Contains(all, tag) && !strings.Contains(all, "*") {
+			t.Errorf("%q passes for %s", all, tag)
+		}
+		if !entityTags.MatchString(all) {
+			return
+		}
+		named := false
+		for _, one := range regexp.MustCompile(`(?:W/)?"[^"]*"`).FindAllString(all, -1) {
+			named = named || one == tag
+		}
+		require.Equal(t, named, passed, "%q for %s", all, tag)
+	})
 }
