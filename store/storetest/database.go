@@ -12,6 +12,12 @@ import (
 	"github.com/clientele-go/clientele/store"
 )
 
+// A Tenant is the [store.Store] of a tenant of a [Database].
+type Tenant interface {
+	store.Store
+	Kinds(ctx context.Context) ([]store.Kind, error)
+}
+
 // A Database keeps several tenants, each of which is a [store.Store] of type S.
 // It promises the following, and [RunDatabase] has a test for each sentence.
 //
@@ -25,8 +31,11 @@ import (
 // [store.ErrDeleted], and who waits in Changes is woken with it. The name is free:
 // who comes by it finds nothing of what there was.
 //
+// Kinds returns the kinds of which a tenant has records, in the order of their
+// bytes. It is how whoever copies a tenant finds all that there is.
+//
 // After Close, every method says [store.ErrClosed].
-type Database[S store.Store] interface {
+type Database[S Tenant] interface {
 	Tenant(ctx context.Context, name string) (S, error)
 	Tenants(ctx context.Context) ([]string, error)
 	DeleteTenant(ctx context.Context, name string) error
@@ -45,7 +54,7 @@ type Database[S store.Store] interface {
 // open opens the database that is kept in dir, which is empty at first, and ends
 // the test if it cannot. Called again with the same dir, it opens the same
 // database as another process would. The suite closes all of them.
-func RunDatabase[S store.Store](t *testing.T, open func(t testing.TB, dir string) Database[S]) {
+func RunDatabase[S Tenant](t *testing.T, open func(t testing.TB, dir string) Database[S]) {
 	t.Helper()
 	for _, c := range databaseCases {
 		t.Run(c.says, func(t *testing.T) {
@@ -58,7 +67,7 @@ func RunDatabase[S store.Store](t *testing.T, open func(t testing.TB, dir string
 					}
 				})
 				return database{t: t, tenants: db.Tenants, delete: db.DeleteTenant, close: db.Close,
-					tenant: func(ctx context.Context, name string) (store.Store, error) { return db.Tenant(ctx, name) }}
+					tenant: func(ctx context.Context, name string) (Tenant, error) { return db.Tenant(ctx, name) }}
 			})
 		})
 	}
@@ -82,6 +91,7 @@ var databaseCases = []struct {
 	{"leaves nothing to who comes by the name of a deleted tenant", testDatabaseAgain},
 	{"deletes a tenant once, however many want to", testDatabaseDeleteRace},
 	{"ends what is written to a tenant that is deleted", testDatabaseDeleteWritten},
+	{"tells the kinds of a tenant's records", testDatabaseKinds},
 	{"does nothing when the context has ended", testDatabaseContext},
 	{"says that it is closed", testDatabaseClosed},
 }
@@ -89,11 +99,17 @@ var databaseCases = []struct {
 // A database is a Database of any stores, and the calls of it that must succeed.
 type database struct {
 	t       *testing.T
-	tenant  func(ctx context.Context, name string) (store.Store, error)
+	tenant  func(ctx context.Context, name string) (Tenant, error)
 	tenants func(ctx context.Context) ([]string, error)
 	delete  func(ctx context.Context, name string) error
 	close   func() error
 }
+
+// tenantCalls has a call of each method of a Tenant.
+var tenantCalls = append(slices.Clip(calls), call{"Kinds", func(ctx context.Context, s store.Store) error {
+	_, err := s.(Tenant).Kinds(ctx)
+	return err
+}})
 
 func (db database) open(name string) fixture {
 	db.t.Helper()
@@ -126,7 +142,7 @@ func (db database) mustDelete(name string) {
 // deleted.
 func (s fixture) wantDeleted() {
 	s.t.Helper()
-	for _, c := range calls {
+	for _, c := range tenantCalls {
 		err := c.do(soon(s.t), s.Store)
 		wantError(s.t, c.says, err, store.ErrDeleted)
 		wantError(s.t, c.says, err, store.ErrClosed)
@@ -191,7 +207,7 @@ func testDatabaseRace(t *testing.T, open func() database) {
 	dbs := []database{open(), open()}
 	for n := range 5 {
 		name := fmt.Sprint(n)
-		stores := make([]store.Store, 8)
+		stores := make([]Tenant, 8)
 		together(t, len(stores), func(i int) (err error) {
 			stores[i], err = dbs[i%2].tenant(t.Context(), name)
 			return err
@@ -336,6 +352,36 @@ func testDatabaseDeleteWritten(t *testing.T, open func() database) {
 	kept.wantFeed(0)
 }
 
+func testDatabaseKinds(t *testing.T, open func() database) {
+	db := open()
+	s, other := db.open("main"), db.open("other")
+	other.put(store.Record{Kind: "of.another", ID: "1"})
+	s.wantKinds()
+
+	version := s.apply(
+		store.Put(bare("1")), store.Put(bare("2")), store.Put(store.Record{Kind: "a.b", ID: "1"}),
+		store.Append(store.Record{Kind: "audit", ID: "1"}), store.Put(store.Record{Kind: "a-b", ID: "1"}))
+	s.wantKinds("a-b", "a.b", "audit", "client")
+	other.wantKinds("of.another")
+
+	s.apply(store.Delete("a.b", "1", version), store.Delete("client", "1", version))
+	s.wantKinds("a-b", "audit", "client") // none is left of one, and one of another
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := s.Store.(Tenant).Kinds(ctx)
+	wantError(t, "Kinds", err, context.Canceled)
+}
+
+// wantKinds checks the kinds of a tenant's records.
+func (s fixture) wantKinds(want ...store.Kind) {
+	s.t.Helper()
+	got, err := s.Store.(Tenant).Kinds(s.t.Context())
+	if err != nil || !slices.Equal(got, want) {
+		s.t.Errorf("Kinds = %q, %v; want %q", got, err, want)
+	}
+}
+
 func testDatabaseContext(t *testing.T, open func() database) {
 	db := open()
 	r := db.open("main").put(full("a"))
@@ -365,7 +411,7 @@ func testDatabaseClosed(t *testing.T, open func() database) {
 	}
 	_, err := db.tenants(t.Context())
 	wantError(t, "Tenants", err, store.ErrClosed)
-	for _, c := range calls {
+	for _, c := range tenantCalls {
 		wantError(t, c.says, c.do(soon(t), s.Store), store.ErrClosed)
 	}
 	other.wantTenants("main")

@@ -38,6 +38,8 @@ type diskFault struct {
 	all       bool                  // tenants are deleted with one
 	patient   bool                  // contexts that have ended do not count
 	open      bool                  // is what was closed
+	everKinds bool                  // kinds are those that ever were
+	unordered bool                  // kinds are in another order
 }
 
 // databaseFaults are the ways to break a database, and the sentence that must then
@@ -66,6 +68,8 @@ var databaseFaults = []struct {
 	{fault{says: "what was deleted comes again", wants: "leaves nothing to who comes by the name of a deleted tenant"}, diskFault{remembers: true}},
 	{fault{says: "a tenant can be deleted twice", wants: "deletes a tenant once, however many want to"}, diskFault{twice: true}},
 	{fault{says: "a deleted tenant goes on", wants: "ends what is written to a tenant that is deleted"}, diskFault{undead: true}},
+	{fault{says: "kinds are those that ever were", wants: "tells the kinds of a tenant's records"}, diskFault{everKinds: true}},
+	{fault{says: "kinds are in another order", wants: "tells the kinds of a tenant's records"}, diskFault{unordered: true}},
 	{fault{says: "contexts do not count", wants: "does nothing when the context has ended"}, diskFault{patient: true}},
 	{fault{says: "close does nothing", wants: "says that it is closed"}, diskFault{open: true}},
 }
@@ -78,7 +82,7 @@ func TestDatabaseSuite(t *testing.T) {
 			continue
 		}
 		disks := map[string]*disk{}
-		storetest.RunDatabase(t, func(_ testing.TB, dir string) storetest.Database[store.Store] {
+		storetest.RunDatabase(t, func(_ testing.TB, dir string) storetest.Database[tenantStore] {
 			if disks[dir] == nil {
 				disks[dir] = &disk{diskFault: f.disk, tenants: map[string]*tenant{}, deleted: map[string]*tenant{}}
 			}
@@ -132,16 +136,16 @@ func (d *memDatabase) named(ctx context.Context, name string) (string, error) {
 	return name, d.alive(ctx)
 }
 
-func (d *memDatabase) Tenant(ctx context.Context, name string) (store.Store, error) {
+func (d *memDatabase) Tenant(ctx context.Context, name string) (tenantStore, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	name, err := d.named(ctx, name)
 	if err != nil {
-		return nil, err
+		return tenantStore{}, err
 	}
 	t, ok := d.tenants[name]
 	if !ok || d.anew {
-		t = &tenant{Store: memstore.New()}
+		t = &tenant{Store: memstore.New(), kinds: map[store.Kind]bool{}}
 		if old := d.deleted[name]; old != nil && d.remembers {
 			t.Store = copied(old.Store)
 		}
@@ -192,7 +196,8 @@ func (d *memDatabase) DeleteTenant(ctx context.Context, name string) error {
 // A tenant is what a disk has of it.
 type tenant struct {
 	*memstore.Store
-	gone bool
+	gone  bool
+	kinds map[store.Kind]bool // that were ever written
 }
 
 // A tenantStore is the store of a tenant that an open database has returned.
@@ -245,7 +250,34 @@ func (s tenantStore) Apply(ctx context.Context, changes ...store.Change) (store.
 		return 0, err
 	}
 	rev, err := s.t.Apply(ctx, changes...)
+	s.d.mu.Lock()
+	for _, c := range changes {
+		s.t.kinds[c.Record.Kind] = true
+	}
+	s.d.mu.Unlock()
 	return rev, s.said(err)
+}
+
+func (s tenantStore) Kinds(ctx context.Context) (kinds []store.Kind, err error) {
+	if err := s.ended(); err != nil {
+		return nil, err
+	}
+	s.d.mu.Lock()
+	ever := slices.Sorted(maps.Keys(s.t.kinds))
+	s.d.mu.Unlock()
+	for _, kind := range ever {
+		page, err := s.t.List(ctx, store.Query{Kind: kind, Limit: 1})
+		if err != nil {
+			return nil, s.said(err)
+		}
+		if len(page.Records) > 0 || s.d.everKinds {
+			kinds = append(kinds, kind)
+		}
+	}
+	if s.d.unordered {
+		slices.Reverse(kinds)
+	}
+	return kinds, nil
 }
 
 func (s tenantStore) Changes(ctx context.Context, since store.Revision, wait time.Duration, limit int) (store.Feed, error) {
