@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/examples/internal/bulk"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token"
 )
@@ -69,12 +69,11 @@ func (x *bench) do(b *testing.B, method, path, body string, status int) []byte {
 	return got
 }
 
-// fill registers so many clients, many in one Apply: made by a Registry over a
-// store that gathers what it is given, because each by itself would take minutes.
+// fill registers so many clients, many in one Apply.
 func (x *bench) fill(b *testing.B, n int) {
 	b.Helper()
 	ctx := audit.WithActor(b.Context(), audit.Program("bench"))
-	gather := &gathering{Store: x.store}
+	gather := &bulk.Store{Store: x.store}
 	registry, err := client.NewRegistry(client.Config{Store: gather, Resources: x.clients.Resources()})
 	if err != nil {
 		b.Fatal(err)
@@ -89,30 +88,9 @@ func (x *bench) fill(b *testing.B, n int) {
 			b.Fatal(err)
 		}
 	}
-	if err := gather.flush(ctx); err != nil {
+	if err := gather.Flush(ctx); err != nil {
 		b.Fatal(err)
 	}
-}
-
-type gathering struct {
-	store.Store
-	changes []store.Change
-}
-
-func (g *gathering) Apply(ctx context.Context, changes ...store.Change) (store.Revision, error) {
-	if len(g.changes)+len(changes) > store.MaxChanges {
-		if err := g.flush(ctx); err != nil {
-			return 0, err
-		}
-	}
-	g.changes = append(g.changes, changes...)
-	return 1, nil
-}
-
-func (g *gathering) flush(ctx context.Context) error {
-	_, err := g.Store.Apply(ctx, g.changes...)
-	g.changes = nil
-	return err
 }
 
 // BenchmarkAdminList reads pages of the list of 100 000 API clients on SQLite, each

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/examples/internal/bulk"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -64,7 +65,7 @@ func (x *bench) use(b *testing.B, clients, hours int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	gather := &gathering{Store: x.store}
+	gather := &bulk.Store{Store: x.store}
 	for _, c := range page.Clients {
 		for hour := range hours {
 			record := client.UsedRecord(c.ID, "secret", time.Now().Add(-time.Duration(hour)*time.Hour), 30*24*time.Hour)
@@ -73,7 +74,7 @@ func (x *bench) use(b *testing.B, clients, hours int) {
 			}
 		}
 	}
-	if err := gather.flush(b.Context()); err != nil {
+	if err := gather.Flush(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -5,30 +5,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-go/clientele/examples/internal/readmetest"
 )
 
 var readme = flag.String("readme", "../../README.md", "the `file` whose chapter about the admin API is tried")
-
-// chapter returns the shell commands of the chapter of the README with that title.
-func chapter(t *testing.T, title string) string {
-	t.Helper()
-	text, err := os.ReadFile(*readme)
-	require.NoError(t, err)
-	_, rest, ok := strings.Cut(string(text), "## "+title+"\n")
-	require.True(t, ok, "%s has no chapter %q", *readme, title)
-	rest, _, _ = strings.Cut(rest, "\n## ")
-	var script strings.Builder
-	for _, block := range regexp.MustCompile("(?s)\n```sh\n(.*?)```\n").FindAllStringSubmatch(rest, -1) {
-		script.WriteString(block[1])
-	}
-	require.NotEmpty(t, script.String())
-	return script.String()
-}
 
 // TestTheReadmesCommandsWork runs what the README says about the admin API, word for
 // word but for the address.
@@ -38,7 +23,7 @@ func TestTheReadmesCommandsWork(t *testing.T) {
 			t.Skipf("%s is not there", program)
 		}
 	}
-	script := chapter(t, "The admin API")
+	script := strings.Join(readmetest.Blocks(t, *readme, "The admin API"), "")
 	dir := t.TempDir()
 	s := start(t, dir, "-bootstrap", filepath.Join(dir, "first.json"))
 	script = strings.ReplaceAll(script, "127.0.0.1:8080", s.address)

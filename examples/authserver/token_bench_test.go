@@ -15,16 +15,18 @@ import (
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/memstore"
+	"github.com/clientele-go/clientele/pgstore"
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/sqlitestore"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token"
 )
 
-// BenchmarkTokenBySecret is a token request by secret on SQLite, with the client
-// in the Registry's cache, beside the same on memstore: without a log of issued
-// tokens, and with the default one, LogBestEffort. A single caller waits for neither;
-// BenchmarkTokenLog has LogDurable.
+// BenchmarkTokenBySecret is a token request by secret on SQLite and on PostgreSQL,
+// with the client in the Registry's cache, beside the same on memstore: without a
+// log of issued tokens, and with the default one, LogBestEffort. A single caller
+// waits for neither; BenchmarkTokenLog has LogDurable.
 func BenchmarkTokenBySecret(b *testing.B) {
 	for _, mode := range []struct {
 		name string
@@ -40,23 +42,47 @@ func BenchmarkTokenBySecret(b *testing.B) {
 			defer db.Close()
 			benchmarkTokenBySecret(b, must(db.Tenant(b.Context(), "bench"))(b), mode.log)
 		})
+		b.Run(mode.name+"/postgresql", func(b *testing.B) { benchmarkTokenBySecret(b, postgres(b), mode.log) })
 	}
+}
+
+// postgres opens a tenant of a new database of PostgreSQL.
+func postgres(b *testing.B) store.Store {
+	b.Helper()
+	db := must(pgstore.Open(b.Context(), pgtest.Database(b), pgstore.Config{}))(b)
+	b.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return must(db.Tenant(b.Context(), "bench"))(b)
 }
 
 // benchmarkIssuer returns an Issuer on s, and a request that it grants.
 func benchmarkIssuer(b *testing.B, s store.Store, configure ...func(*token.Config)) (*token.Issuer, token.Request) {
+	b.Helper()
 	ctx := audit.WithActor(b.Context(), audit.Program("benchmark"))
-	catalog := must(resource.NewCatalog(resource.Config{Store: s}))(b)
-	registry := must(client.NewRegistry(client.Config{Store: s, Resources: catalog}))(b)
-	must(catalog.Add(ctx, resource.Server{
-		ID: "shop", Name: "Shop", Audience: "https://api.shop.example", Default: true,
-		Services: []resource.Service{{ID: "orders", Name: "Orders", Scopes: []resource.Scope{{ID: "orders.read", Name: "Reader"}}}},
-	}))(b)
+	registry := must(client.NewRegistry(client.Config{Store: s, Resources: benchmarkCatalog(b, s)}))(b)
 	c := must(registry.Add(ctx, client.Spec{Name: "report", Grants: []client.Grant{{ServerID: "shop", ScopeID: "orders.read"}}}))(b)
 	secret, _, err := registry.AddSecret(ctx, c.ID, time.Now().AddDate(0, 0, 90))
 	if err != nil {
 		b.Fatal(err)
 	}
+	return issuerOf(b, registry, configure...), token.Request{ClientID: c.ID, ClientSecret: secret.Reveal()}
+}
+
+func benchmarkCatalog(b *testing.B, s store.Store) *resource.Catalog {
+	b.Helper()
+	catalog := must(resource.NewCatalog(resource.Config{Store: s}))(b)
+	must(catalog.Add(audit.WithActor(b.Context(), audit.Program("benchmark")), resource.Server{
+		ID: "shop", Name: "Shop", Audience: "https://api.shop.example", Default: true,
+		Services: []resource.Service{{ID: "orders", Name: "Orders", Scopes: []resource.Scope{{ID: "orders.read", Name: "Reader"}}}},
+	}))(b)
+	return catalog
+}
+
+func issuerOf(b *testing.B, registry *client.Registry, configure ...func(*token.Config)) *token.Issuer {
+	b.Helper()
 	cfg := token.Config{
 		Issuer: "https://auth.example.com", Clients: registry, Logger: slog.New(slog.DiscardHandler),
 		SealingKeys: []token.SealingKey{must(token.NewSealingKey(rand.Reader))(b)},
@@ -64,7 +90,7 @@ func benchmarkIssuer(b *testing.B, s store.Store, configure ...func(*token.Confi
 	for _, f := range configure {
 		f(&cfg)
 	}
-	return must(token.NewIssuer(ctx, cfg))(b), token.Request{ClientID: c.ID, ClientSecret: secret.Reveal()}
+	return must(token.NewIssuer(b.Context(), cfg))(b)
 }
 
 func benchmarkTokenBySecret(b *testing.B, s store.Store, mode token.LogMode) {
