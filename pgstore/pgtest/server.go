@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -217,4 +218,29 @@ func (s *Server) Set(name, value string) {
 	}
 	settings[name] = value
 	s.settings = settings
+}
+
+// Shell runs a script by bash, as the user that the server runs as, in Dir and with
+// the programs of PostgreSQL in the PATH. It returns what the script wrote.
+func (s *Server) Shell(ctx context.Context, script string, env ...string) ([]byte, error) {
+	ctl, err := program("pg_ctl")
+	if err != nil {
+		return nil, err
+	}
+	bash, err := program("bash")
+	if err != nil {
+		return nil, err
+	}
+	cmd := s.account.command(s.Dir, bash, "-euo", "pipefail")
+	cmd.Stdin = strings.NewReader(script)
+	cmd.Env = append(os.Environ(), append(env, "PATH="+filepath.Dir(ctl)+string(filepath.ListSeparator)+os.Getenv("PATH"))...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	err = cmd.Wait()
+	return out.Bytes(), err
 }

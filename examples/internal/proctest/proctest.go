@@ -54,6 +54,10 @@ func Self(t testing.TB) string {
 	return path
 }
 
+// Environ returns the environment in which Self is the program, for what starts it
+// in its turn.
+func Environ() []string { return append(os.Environ(), asProgram+"=1") }
+
 // Build builds another example, the one in a folder beside that of the test, and
 // returns the path of the program.
 func Build(t testing.TB, name string) string {
@@ -91,7 +95,7 @@ type Process struct {
 func Start(t testing.TB, program string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, cmd: exec.Command(program, args...), lines: make(chan string, maxLines)}
-	p.cmd.Env = append(os.Environ(), asProgram+"=1")
+	p.cmd.Env = Environ()
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +124,7 @@ func Output(t testing.TB, program string, args ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = Environ()
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
