@@ -37,7 +37,7 @@ type eventRow struct {
 // actions are what is done, in words.
 var actions = []option{
 	{Value: "client.add", Text: "API client added"},
-	{Value: "client.import", Text: "API client added with id or secret"},
+	{Value: "client.import", Text: "API client added with ID or secret"},
 	{Value: "client.edit", Text: "API client changed"},
 	{Value: "client.delete", Text: "API client deleted"},
 	{Value: "client.secret.add", Text: "Secret added"},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/clientele-go/clientele/client"
 )
@@ -52,7 +51,7 @@ func (h *Handler) confirmDelete(w http.ResponseWriter, r *http.Request, v *visit
 	view.Question, view.Button, view.Action, view.Wrong = "Delete this API client?", "Delete the API client", r.URL.Path, wrong
 	view.Effects = []string{
 		"It gets no more access tokens, from this moment on. Those that it holds stay valid until they expire, at most " + minutes(c.TokenLifetime) + " minutes.",
-		"Its client id is never used again. What calls by it has to be set up anew.",
+		"Its client ID is never used again. What calls by it has to be set up anew.",
 		"This can't be undone. To stop it for a while, disable it instead.",
 	}
 	h.show(w, r, status, "confirm.html", view)
@@ -130,7 +129,7 @@ func (h *Handler) confirmDeleteSecret(w http.ResponseWriter, r *http.Request, v 
 	switch used := uses[s.ID]; {
 	case used.IsZero():
 		view.Effects = append(view.Effects, "No use of it is known here.")
-	case h.now().Sub(used) < client.InUse+time.Hour: // the log has one use of each hour
+	case inUse(used, h.now()):
 		view.InUse = true
 		view.Effects = append(view.Effects, "It is in use: the last time was "+h.relative(used)+". Whoever uses it gets no more tokens.")
 	default:

@@ -144,7 +144,7 @@ func TestTheListIsSortedByItsColumns(t *testing.T) {
 	}
 	b := w.sits(viewer)
 	rows := regexp.MustCompile(`<bdi>([abc]) [a-z]+</bdi></a><span class="sub">`)
-	sorted := regexp.MustCompile(`aria-sort="([a-z]+)"><a class="sort" href="([^"]+)">([A-Z][a-z]+)`)
+	sorted := regexp.MustCompile(`aria-sort="([a-z]+)"><a class="sort" href="([^"]+)"><span>([A-Z][a-z]+)`)
 	for _, c := range []struct{ order, want, says, column, next string }{
 		{"", "abc", "ascending", "Name", "-name"},
 		{"nonsense", "abc", "ascending", "Name", "-name"},
@@ -193,7 +193,7 @@ func TestWhatEndsSoonIsMarked(t *testing.T) {
 	require.Contains(t, w.sits(full).get("/portal/clients").Body.String(), "No secret")
 	_, secret := w.addSecret(c.ID)
 	page := w.sits(full).get("/portal/clients").Body.String()
-	require.Contains(t, page, "Ends in 3 months")
+	require.Contains(t, page, "Ends in 90 days")
 	require.NotContains(t, page, "badge warn")
 	w.clock.step(60*24*time.Hour + time.Hour)
 	require.Regexp(t, `badge warn">.*Ends in 29 days`, w.sits(full).get("/portal/clients").Body.String())

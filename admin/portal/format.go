@@ -38,10 +38,10 @@ func relative(d time.Duration) string {
 		n, unit = int(d/time.Minute), "minute"
 	case d < 2*day:
 		n, unit = int(d/time.Hour), "hour"
-	case d < 60*day:
+	case d < 100*day:
 		n, unit = int(d/day), "day"
-	case d < 730*day:
-		n, unit = int(d/(30*day)), "month"
+	case d < 730*day: // to the day: what was made for 180 days ends in 6 months
+		n, unit = int((d+day)/(30*day)), "month"
 	default:
 		n, unit = int(d/(365*day)), "year"
 	}

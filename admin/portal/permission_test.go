@@ -102,7 +102,7 @@ func TestAViewerSeesNoButtonThatChanges(t *testing.T) {
 		require.NotContains(t, page, "new-client")
 	}
 	page := b.get("/portal/clients/" + c.ID).Body.String()
-	for _, seen := range []string{"looked at", "in detail", "Orders and Returns", "Role:Reader", "Ends in 3 months", c.ID} {
+	for _, seen := range []string{"looked at", "in detail", "Orders and Returns", "Role:Reader", "Ends in 90 days", c.ID} {
 		require.Contains(t, page, seen)
 	}
 }

@@ -47,7 +47,7 @@ var reasons = []struct{ reason, title, help string }{
 	{token.ReasonRefusedByHook, "Refused by a rule of the program", "The program that runs this server has rules of its own. Its log says more."},
 	{token.ReasonTwoCredentials, "Two credentials at once", "Send the secret in the header or in the body, or an assertion; one of them only."},
 	{token.ReasonNoCredential, "No credential", "The request names the client and proves nothing. Send the secret or an assertion."},
-	{token.ReasonClientMismatch, "Two client ids that differ", "client_id, the header and the assertion's sub must name the same client."},
+	{token.ReasonClientMismatch, "Two client IDs that differ", "client_id, the header and the assertion's sub must name the same client."},
 	{token.ReasonGrantType, "Other grant type", "Send grant_type=client_credentials."},
 	{credentials.ReasonAudience, "Wrong audience of the assertion", "The aud of the assertion is not this server. Use the one that is wanted, below."},
 	{credentials.ReasonExpired, "Assertion expired", "It came after its exp. Sign a new one for each request, and look at the caller's clock."},
@@ -60,7 +60,7 @@ var reasons = []struct{ reason, title, help string }{
 	{credentials.ReasonSignature, "Wrong signature", "The key is known, but the signature is not its own: the assertion was changed, or another private key signed it."},
 	{credentials.ReasonAlgorithm, "Algorithm not supported", "Sign with RS256, PS256, ES256 or EdDSA, as fits the key."},
 	{credentials.ReasonType, "Wrong type of token", "An access token is no assertion. Sign one with typ JWT."},
-	{credentials.ReasonIssuer, "iss and sub differ", "Both must be the client id."},
+	{credentials.ReasonIssuer, "iss and sub differ", "Both must be the client ID."},
 	{credentials.ReasonMalformed, "Malformed assertion", "client_assertion is no JWT that can be read."},
 }
 
@@ -86,7 +86,7 @@ func (h *Handler) listRefusals(w http.ResponseWriter, r *http.Request, v *visito
 	filter.From = readDay(&view.Wrong, "from", view.From, 0)
 	filter.To = readDay(&view.Wrong, "to", view.To, 1)
 	if len(view.ClientID) > store.MaxString || len(view.Reason) > store.MaxString {
-		view.Wrong.add("client", "That is no client id.")
+		view.Wrong.add("client", "That is no client ID.")
 	}
 	if len(view.Wrong) > 0 {
 		h.show(w, r, http.StatusUnprocessableEntity, "refusals.html", view)
@@ -152,7 +152,7 @@ func factsOf(d token.Denial) []fact {
 		}
 	}
 	add("Address", d.Address)
-	add("Request id", d.RequestID)
+	add("Request ID", d.RequestID)
 	return facts
 }
 

@@ -27,6 +27,7 @@ type secretRow struct {
 	Waits                bool // for the client to be saved
 	Saved                bool
 	Used                 time.Time // zero: no use is known
+	Idle                 bool      // nobody seems to depend on it
 }
 
 // waits reports whether secrets have to wait for the client to be saved: it is
@@ -124,10 +125,33 @@ func (d *desk) secretRows() []secretRow {
 	now := d.h.now()
 	for _, s := range d.secrets() {
 		rows = append(rows, secretRow{
-			Saved: !d.waits(), Used: d.uses[s.ID],
+			Saved: !d.waits(), Used: d.uses[s.ID], Idle: d.idle(s),
 			ID: s.ID, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt, Waits: d.waits(),
 			Ends: ending{What: "secret", At: s.ExpiresAt, Past: !s.Valid(now), Soon: s.ExpiresAt.Sub(now) <= soon},
 		})
 	}
 	return rows
 }
+
+// idle reports whether s can be deleted without an outage, as far as is known: it
+// has ended, or what it was used for goes on with another one.
+func (d *desk) idle(s client.Secret) bool {
+	now := d.h.now()
+	if d.waits() {
+		return false
+	}
+	if !s.Valid(now) {
+		return true
+	}
+	used := d.uses[s.ID]
+	if used.IsZero() || inUse(used, now) {
+		return false
+	}
+	return slices.ContainsFunc(d.old.Secrets, func(other client.Secret) bool {
+		return other.ID != s.ID && other.Valid(now) && d.uses[other.ID].After(used)
+	})
+}
+
+// inUse reports whether a secret that was used last at that time may still be: the
+// log has one use of each hour.
+func inUse(used, now time.Time) bool { return now.Sub(used) < client.InUse+time.Hour }

@@ -148,7 +148,7 @@ func (h *Handler) showToken(w http.ResponseWriter, r *http.Request, v *visitor) 
 	}
 	for _, one := range []fact{
 		{"Audience", row.Audience}, {"Scopes", strings.Join(row.Scopes, " ")}, {"Authenticated by", strings.Trim(methodName(row.Method)+", "+row.Credential, ", ")},
-		{"Address", row.Address}, {"Request id", row.RequestID},
+		{"Address", row.Address}, {"Request ID", row.RequestID},
 	} {
 		if one.Value != "" {
 			view.Facts = append(view.Facts, one)

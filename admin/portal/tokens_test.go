@@ -7,12 +7,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/token"
 )
 
@@ -105,6 +108,47 @@ func TestASecretInUseIsNotDeletedUnawares(t *testing.T) {
 	path = "/portal/clients/" + c.ID + "/secrets/" + kept.ID + "/delete"
 	require.Contains(t, b.get(path).Body.String(), "should be safe to delete")
 	require.Equal(t, http.StatusSeeOther, b.post(path, url.Values{"confirm": {"YES"}}).Code)
+}
+
+// A secret is said to be safe to delete when another one is used in its place, and
+// it has not been for a day; the log has one use of each hour.
+func TestAnIdleSecretIsSaidToBeSafeToDelete(t *testing.T) {
+	w := newWorld(t)
+	c := w.add(client.Spec{Name: "caller", Grants: reader})
+	old, kept := w.addSecret(c.ID)
+	use := func(secret credentials.Secret) {
+		t.Helper()
+		w.issue(c.ID, secret)
+		_, err := w.issuer.Tokens(w.ctx, token.TokenFilter{}) // what was issued is written by then
+		require.NoError(t, err)
+	}
+	safe := func() []string {
+		t.Helper()
+		page := w.sits(viewer).get("/portal/clients/" + c.ID).Body.String()
+		var ids []string
+		for _, found := range regexp.MustCompile(`(?s)<li><div class="keyhead">.*?<code>([^<]+)</code>(.*?)</li>`).FindAllStringSubmatch(page, -1) {
+			if strings.Contains(found[2], "safe to delete") {
+				ids = append(ids, found[1])
+			}
+		}
+		return ids
+	}
+	use(old)
+	w.clock.step(26 * time.Hour)
+	require.Empty(t, safe(), "it is the only one")
+	successor, other := w.addSecret(c.ID)
+	require.Empty(t, safe(), "nobody has used the other one yet")
+	use(old)
+	w.clock.step(time.Hour)
+	use(successor)
+	w.clock.step(24*time.Hour - time.Minute)
+	require.Empty(t, safe(), "it was used a day ago")
+	w.clock.step(time.Minute)
+	require.Equal(t, []string{kept.ID}, safe())
+	use(old)
+	require.Empty(t, safe(), "somebody uses it all the same")
+	w.clock.step(90 * 24 * time.Hour)
+	require.Equal(t, []string{kept.ID, other.ID}, safe(), "what has ended can go")
 }
 
 // Pages that one only reads are compressed, what answers a form is not.

@@ -18,8 +18,9 @@ type useView struct {
 	Servers  []option
 	Audience string
 	Command  string // for a shell; empty: there is none
+	Needs    string // what must be at hand for it
 	Program  string // in Go
-	Needs    string // what must be at hand
+	Beside   string // what must be in a file beside it
 	NoSecret bool   // there is no secret yet
 	NoGrant  bool   // there is nothing that it may reach
 }
@@ -43,7 +44,8 @@ func (h *Handler) useClient(w http.ResponseWriter, r *http.Request, v *visitor) 
 	}
 	if h.issuer != nil {
 		t := tokenRequest{client: c, issuer: h.issuer.Identifier(), endpoint: h.issuer.TokenEndpoint(), audience: view.Audience}
-		view.Command, view.Program, view.Needs = t.command(), t.program(), t.needs()
+		view.Command, view.Program = t.command(), t.program()
+		view.Needs, view.Beside = t.needs()
 	}
 	h.show(w, r, http.StatusOK, "use.html", view)
 }
@@ -84,14 +86,15 @@ func (t tokenRequest) algorithm() string {
 	return "RS256"
 }
 
-func (t tokenRequest) needs() string {
-	switch {
-	case t.client.Method == credentials.MethodSecret:
-		return "The secret that you copied when it was added."
-	case t.client.Method == credentials.MethodJWKS:
-		return "The private key of one of the keys that the client publishes, as PEM in private.pem; and a shell with openssl. The command is for an RSA key."
+// needs says what must be at hand for the command, and for the program.
+func (t tokenRequest) needs() (command, program string) {
+	switch t.client.Method {
+	case credentials.MethodSecret:
+		return "You need the secret that you copied when it was added.", "the secret in client-secret.txt"
+	case credentials.MethodJWKS:
+		return "You need openssl, and the private key of one of the keys that the client publishes, as PEM in private.pem. The command is for an RSA key.", "the private key in private.pem"
 	default:
-		return "The private key that belongs to the certificate or public key, as PEM in private.pem; and a shell with openssl."
+		return "You need openssl, and the private key of the certificate or public key, as PEM in private.pem.", "the private key in private.pem"
 	}
 }
 
@@ -148,25 +151,23 @@ func (t tokenRequest) sign(b *strings.Builder) {
 // quoted returns s as one word for a shell.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// program returns a Go program's part that calls the API.
+// program returns a whole program in Go that gets a token.
 func (t tokenRequest) program() string {
 	var b strings.Builder
-	b.WriteString("source, err := tokensource.New(tokensource.Config{\n")
-	fmt.Fprintf(&b, "\tIssuer:     %q,\n", t.issuer)
-	fmt.Fprintf(&b, "\tClientID:   %q,\n", t.client.ID)
+	b.WriteString("package main\n\nimport (\n\t\"context\"\n\t\"fmt\"\n\t\"log\"\n\n\t\"github.com/clientele-go/clientele/tokensource\"\n)\n\n" +
+		"func main() {\n\tsource, err := tokensource.New(tokensource.Config{\n")
+	fmt.Fprintf(&b, "\t\tIssuer:     %q,\n", t.issuer)
+	fmt.Fprintf(&b, "\t\tClientID:   %q,\n", t.client.ID)
+	credential := "tokensource.PrivateKey{File: \"private.pem\"}"
 	if t.client.Method == credentials.MethodSecret {
-		b.WriteString("\tCredential: tokensource.Secret{File: \"client-secret.txt\"},\n")
-	} else {
-		b.WriteString("\tCredential: tokensource.PrivateKey{File: \"private.pem\"},\n")
+		credential = "tokensource.Secret{File: \"client-secret.txt\"}"
 	}
+	fmt.Fprintf(&b, "\t\tCredential: %s,\n", credential)
 	if t.audience != "" {
-		fmt.Fprintf(&b, "\tAudience:   %q,\n", t.audience)
+		fmt.Fprintf(&b, "\t\tAudience:   %q,\n", t.audience)
 	}
-	b.WriteString("})\nif err != nil {\n\treturn err\n}\n")
-	if strings.HasPrefix(t.audience, "https://") {
-		fmt.Fprintf(&b, "resp, err := source.Client().Get(%q)", strings.TrimSuffix(t.audience, "/")+"/…")
-	} else {
-		b.WriteString("token, err := source.TokenContext(ctx)")
-	}
+	b.WriteString("\t})\n\tif err != nil {\n\t\tlog.Fatal(err)\n\t}\n" +
+		"\ttoken, err := source.TokenContext(context.Background())\n\tif err != nil {\n\t\tlog.Fatal(err)\n\t}\n" +
+		"\tfmt.Println(token.AccessToken)\n}\n")
 	return b.String()
 }
