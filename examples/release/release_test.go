@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
 
 	"github.com/clientele-go/clientele/examples/release/core"
 	"github.com/clientele-go/clientele/examples/release/otel"
+	"github.com/clientele-go/clientele/examples/release/people"
 	"github.com/clientele-go/clientele/examples/release/sqlite"
 )
 
@@ -28,11 +30,36 @@ const version = "v0.1.0"
 const (
 	coreModule   = "github.com/clientele-go/clientele"
 	sqliteModule = "github.com/clientele-go/clientele/sqlitestore"
+	pgModule     = "github.com/clientele-go/clientele/pgstore"
 	otelModule   = "github.com/clientele-go/clientele/otelclientele"
+	oidcModule   = "github.com/clientele-go/clientele/portaloidc"
 )
 
 // folders are where the modules are, from here.
-var folders = map[string]string{coreModule: "../..", sqliteModule: "../../sqlitestore", otelModule: "../../otelclientele"}
+var folders = map[string]string{
+	coreModule: "../..", sqliteModule: "../../sqlitestore", pgModule: "../../pgstore", otelModule: "../../otelclientele", oidcModule: "../../portaloidc",
+}
+
+// Each module of the work is released, but for the examples.
+func TestEveryModuleIsPacked(t *testing.T) {
+	work, err := os.ReadFile("../../go.work")
+	require.NoError(t, err)
+	file, err := modfile.ParseWork("go.work", work, nil)
+	require.NoError(t, err)
+	var used, packed []string
+	for _, use := range file.Use {
+		if use.Path != "./examples" {
+			used = append(used, filepath.Join("../..", use.Path))
+		}
+	}
+	for path, dir := range folders {
+		packed = append(packed, filepath.Clean(dir))
+		mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		require.NoError(t, err)
+		require.Equal(t, path, modfile.ModulePath(mod))
+	}
+	require.ElementsMatch(t, used, packed)
+}
 
 func TestAForeignProgramBuildsOnTheRelease(t *testing.T) {
 	temp := t.TempDir()
@@ -65,6 +92,7 @@ func TestAForeignProgramBuildsOnTheRelease(t *testing.T) {
 		{"core", core.Run, []string{coreModule}, "sqlite", "orders.read"},
 		{"sqlite", sqlite.Run, []string{coreModule, sqliteModule}, "testify", "Shop"},
 		{"otel", otel.Run, []string{coreModule, otelModule}, "go.opentelemetry.io/otel/sdk", "Shop"},
+		{"people", people.Run, []string{coreModule, pgModule, oidcModule}, "sqlite", "/portal/oidc/sign-in?next=%2Fportal%2Fclients"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := c.run(t.Context())
