@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/clientele-go/clientele/internal/away"
 	"github.com/clientele-go/clientele/internal/flight"
 )
 
@@ -49,7 +50,8 @@ func (f *follower) init(s Store, fresh time.Duration, changed func([]Changed), r
 }
 
 // confirm returns nil once the cache is known to have been current no longer
-// ago than the bound, and an error if that can't be found out.
+// ago than the bound, and an error if that can't be found out. The error is an
+// *away.Error if what is cached may be served all the same, and nothing else.
 func (f *follower) confirm(ctx context.Context) error {
 	for range 3 {
 		age := f.age()
@@ -60,11 +62,78 @@ func (f *follower) confirm(ctx context.Context) error {
 			f.readAhead(ctx)
 			return nil
 		}
-		if _, err := f.reading.Do(ctx, struct{}{}, f.read); err != nil {
+		if err := f.catchUp(ctx); err != nil {
 			return err
 		}
 	}
 	return errUnconfirmed
+}
+
+// catchUp reads the feed, and the caller waits for it: as long as it likes, unless
+// it may go on without the store.
+func (f *follower) catchUp(ctx context.Context) error {
+	request := away.From(ctx)
+	if request == nil {
+		return f.readOnce(ctx)
+	}
+	if !request.Within(f.age()) {
+		err := f.readOnce(ctx)
+		if err == nil {
+			request.State().Heard()
+		}
+		return err
+	}
+	if request.State().Away(f.look) {
+		return f.goOn(request)
+	}
+	waiting, cancel := request.Wait(ctx)
+	defer cancel()
+	switch err := f.readOnce(waiting); {
+	case err == nil:
+		request.State().Heard()
+		return nil
+	case ctx.Err() != nil || answered(err):
+		return err
+	default:
+		request.State().Failed(err)
+		return f.goOn(request)
+	}
+}
+
+// goOn returns the error with which a request goes on from the cache, if that is
+// within its bound still.
+func (f *follower) goOn(request *away.Request) error {
+	age := f.age()
+	if !request.Within(age) {
+		return request.State().Cause()
+	}
+	return request.Unconfirmed(age)
+}
+
+// look is readOnce to find out whether the store is back: so it is if it has
+// anything to say.
+func (f *follower) look(ctx context.Context) error {
+	err := f.readOnce(ctx)
+	if answered(err) {
+		return nil
+	}
+	return err
+}
+
+// answered reports whether an error is the word of a store that is there: one that
+// was closed, of a tenant that was deleted.
+func answered(err error) bool { return errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalid) }
+
+// goesOn reports whether a cache serves what it has, although that err has kept it
+// from being confirmed.
+func goesOn(err error) bool {
+	var gone *away.Error
+	return errors.As(err, &gone)
+}
+
+func (f *follower) readOnce(ctx context.Context) error {
+	_, err := f.reading.Do(ctx, struct{}{}, f.read)
+	return err
 }
 
 func (f *follower) age() time.Duration {
@@ -84,7 +153,7 @@ func (f *follower) readAhead(ctx context.Context) {
 		defer f.ahead.Store(false)
 		defer cancel()
 		// A failure shows to the next caller past the bound, who tries again.
-		_, _ = f.reading.Do(ctx, struct{}{}, f.read)
+		_ = f.readOnce(ctx)
 	}()
 }
 

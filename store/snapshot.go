@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -56,16 +57,26 @@ func NewSnapshot[T any](cfg SnapshotConfig[T]) *Snapshot[T] {
 // Get returns the value, or the error of the store or of Build.
 func (s *Snapshot[T]) Get(ctx context.Context) (T, error) {
 	if err := s.follower.confirm(ctx); err != nil {
-		if ctx.Err() != nil {
-			var zero T
-			return zero, ctx.Err()
-		}
-		return s.cfg.Build(ctx, s.cfg.Store)
+		return s.unconfirmed(ctx, err)
 	}
 	if value := s.value.Load(); value != nil {
 		return *value, nil
 	}
 	return s.builds.Do(ctx, struct{}{}, s.build)
+}
+
+// unconfirmed is Get where confirm has failed with err.
+func (s *Snapshot[T]) unconfirmed(ctx context.Context, err error) (none T, _ error) {
+	switch {
+	case goesOn(err):
+		if value := s.value.Load(); value != nil {
+			return *value, nil
+		}
+		return none, fmt.Errorf("nothing is cached: %w", err)
+	case ctx.Err() != nil:
+		return none, ctx.Err()
+	}
+	return s.cfg.Build(ctx, s.cfg.Store)
 }
 
 // Drop makes the next Get build the value anew. Who changes a record through

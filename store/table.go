@@ -77,11 +77,7 @@ func NewTable[T any](cfg TableConfig[T]) *Table[T] {
 // the error of the store or of Decode.
 func (t *Table[T]) Get(ctx context.Context, id string) (T, error) {
 	if err := t.follower.confirm(ctx); err != nil {
-		if ctx.Err() != nil {
-			var zero T
-			return zero, ctx.Err()
-		}
-		return t.read(ctx, id)
+		return t.unconfirmed(ctx, id, err)
 	}
 	t.mu.RLock()
 	value, young, ok := t.values.get(id)
@@ -102,6 +98,29 @@ func (t *Table[T]) Get(ctx context.Context, id string) (T, error) {
 	}
 	t.count(ctx, observe.CacheHits)
 	return value, nil
+}
+
+// unconfirmed is Get where confirm has failed with err.
+func (t *Table[T]) unconfirmed(ctx context.Context, id string, err error) (value T, _ error) {
+	switch {
+	case goesOn(err):
+		t.mu.RLock()
+		value, _, ok := t.values.get(id)
+		_, _, gone := t.absent.get(id)
+		t.mu.RUnlock()
+		switch {
+		case ok:
+			t.count(ctx, observe.CacheHits)
+			return value, nil
+		case gone:
+			t.count(ctx, observe.CacheHits)
+			return value, &absentError{t.cfg.Kind, id}
+		}
+		return value, fmt.Errorf("%s %.64q is not cached: %w", t.cfg.Kind, id, err)
+	case ctx.Err() != nil:
+		return value, ctx.Err()
+	}
+	return t.read(ctx, id)
 }
 
 // Len returns how many values are cached.
