@@ -59,6 +59,9 @@ const (
 	// CacheLoads is how often it had to ask the store: once for all who ask for
 	// the same meanwhile.
 	CacheLoads Counter = "cache.loads"
+	// CachedRequests is how many token requests were decided from caches while the
+	// store was away (token.Config.StoreAway): "ok" or "failed".
+	CachedRequests Counter = "token.request.cached"
 	// LogLost is how many entries of a log could not be written, or perhaps not:
 	// "token" of the issued tokens, "denial" of the refusals, "use" of the uses
 	// of credentials.
@@ -80,6 +83,10 @@ const (
 	// as this process last saw them. An active one that is older than
 	// token.Config.KeyPeriod is one that is not rotated.
 	SigningKeyAge Gauge = "token.signing_key.age"
+	// StoreAway is for how long the store of an Issuer that goes on without it
+	// (token.Config.StoreAway) has been away, as its last request has found it, or 0.
+	// Its label is the issuer identifier.
+	StoreAway Gauge = "token.store.away"
 	// KeysAge is how long ago a Verifier last fetched the keys of an issuer.
 	KeysAge Gauge = "verifier.keys.age"
 	// RevocationsAge is how long ago it last fetched the list of what an issuer
@@ -98,12 +105,14 @@ var counters = map[Counter]Info{
 	CacheHits:       {"{hit}", "Values that a cache had, or knew not to exist.", "cache"},
 	CacheLoads:      {"{load}", "Values that a cache had to ask the store for.", "cache"},
 	LogLost:         {"{entry}", "Entries of a log that could not be written.", "log"},
+	CachedRequests:  {"{request}", "Token requests that were decided from caches while the store was away.", "outcome"},
 	RequestsRefused: {"{request}", "Requests that the middleware of a Verifier turned away.", "reason"},
 }
 
 var gauges = map[Gauge]Info{
 	CacheEntries:   {"{entry}", "Entries that a cache has.", "cache"},
 	SigningKeyAge:  {"s", "Time since the oldest signing key in a state was made.", "state"},
+	StoreAway:      {"s", "Time since the store of an issuer was first found to be away.", LabelIssuer},
 	KeysAge:        {"s", "Time since the keys of an issuer were last fetched.", LabelIssuer},
 	RevocationsAge: {"s", "Time since the revocations of an issuer were last fetched.", LabelIssuer},
 }

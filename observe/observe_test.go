@@ -61,7 +61,7 @@ func TestEachNameIsExplained(t *testing.T) {
 		require.Regexp(t, `^(s|\{[a-z]+\})$`, g.Info().Unit)
 		require.NotEmpty(t, g.Info().Label)
 	}
-	require.Len(t, seen, 14+4+4)
+	require.Len(t, seen, 14+5+5)
 	require.IsIncreasing(t, observe.Operations())
 
 	require.Empty(t, observe.Operation("none").Text())

@@ -123,6 +123,8 @@ var names = map[string]struct{ unit, label string }{
 	"clientele.cache.entries":                       {"{entry}", "clientele.cache"},
 	"clientele.log.lost":                            {"{entry}", "clientele.log"},
 	"clientele.verifier.requests.refused":           {"{request}", "clientele.reason"},
+	"clientele.token.request.cached":                {"{request}", "clientele.outcome"},
+	"clientele.token.store.away":                    {"s", "clientele.issuer"},
 	"clientele.token.signing_key.age":               {"s", "clientele.state"},
 	"clientele.verifier.keys.age":                   {"s", "clientele.issuer"},
 	"clientele.verifier.revocations.age":            {"s", "clientele.issuer"},

@@ -38,6 +38,9 @@ func (i *Issuer) authenticateByAssertion(ctx context.Context, req *Request, now 
 	}
 	req.ClientID = assertion.ClientID()
 	c, err := i.clients.Lookup(ctx, req.ClientID)
+	if err := needStore(ctx, "remembering the assertion"); err != nil {
+		return fail(err)
+	}
 	switch {
 	case errors.Is(err, client.ErrNotFound):
 		return fail(unauthenticated(ReasonUnknownClient))

@@ -34,13 +34,13 @@ func (i *Issuer) route(base *url.URL, paths Paths) error {
 	}
 	i.tokenEndpoint = i.issuer + paths.Token
 	i.paths = paths
-	serveMetadata := i.document("application/json", i.keysMaxAge, i.metadataDocument)
+	serveMetadata := i.document("application/json", i.keysMaxAge, i.goingOn, i.metadataDocument)
 	i.routes = map[string]http.HandlerFunc{
 		base.Path + paths.Token:       i.serveToken,
-		base.Path + paths.Keys:        i.document("application/json", i.keysMaxAge, i.keysDocument),
+		base.Path + paths.Keys:        i.document("application/json", i.keysMaxAge, i.goingOn, i.keysDocument),
 		base.Path + paths.Revoke:      i.serveRevoke,
 		base.Path + paths.Introspect:  i.serveIntrospect,
-		base.Path + paths.Revocations: i.document(revlist.MediaType, listMaxAge, i.revocationsDocument),
+		base.Path + paths.Revocations: i.document(revlist.MediaType, listMaxAge, i.patient, i.revocationsDocument),
 		oauthMetadata + base.Path:     serveMetadata,
 		base.Path + openidMetadata:    serveMetadata,
 		base.Path + paths.StatusLists: notFound,
@@ -213,8 +213,9 @@ func (i *Issuer) keysDocument(ctx context.Context) ([]byte, string, error) {
 	return keys.set, keys.etag, nil
 }
 
-// document serves a public document that may be cached for maxAge.
-func (i *Issuer) document(mediaType string, maxAge time.Duration, get func(context.Context) (body []byte, etag string, err error)) http.HandlerFunc {
+// document serves a public document that may be cached for maxAge. What wait returns
+// is the context in which it waits for the store.
+func (i *Issuer) document(mediaType string, maxAge time.Duration, wait func(context.Context) *storePatience, get func(context.Context) (body []byte, etag string, err error)) http.HandlerFunc {
 	cacheControl := fmt.Sprintf("public, max-age=%d", maxAge/time.Second)
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -224,7 +225,7 @@ func (i *Issuer) document(mediaType string, maxAge time.Duration, get func(conte
 			http.Error(w, "the method must be GET", http.StatusMethodNotAllowed)
 			return
 		}
-		ctx := i.patient(r.Context())
+		ctx := wait(r.Context())
 		defer ctx.end()
 		body, etag, err := get(ctx)
 		if errors.Is(err, errNoStatusList) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/internal/away"
 	"github.com/clientele-go/clientele/observe"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/store"
@@ -96,6 +97,8 @@ type Token struct {
 	Credential  credentials.Proof // by what the client proved who it is
 	IssuedAt    time.Time         // in whole seconds
 	ExpiresAt   time.Time         // in whole seconds
+
+	cached time.Duration // how long ago the caches were confirmed, if the store is away
 }
 
 // Format implements fmt.Formatter: no verb shows the access token.
@@ -128,9 +131,18 @@ func (i *Issuer) issue(ctx context.Context, req *Request) (*Token, error) {
 	if req.GrantType != "" && req.GrantType != GrantClientCredentials {
 		return nil, refuse(CodeUnsupportedGrantType, ReasonGrantType, "The grant type must be client_credentials.")
 	}
-	patience := i.patient(ctx)
+	patience := i.goingOn(ctx)
 	defer patience.end()
-	ctx = patience
+	token, err := i.issuePatiently(patience, req)
+	i.countCached(patience, err)
+	if err != nil {
+		return nil, doubt(patience, err)
+	}
+	token.cached = away.Age(patience)
+	return token, nil
+}
+
+func (i *Issuer) issuePatiently(ctx context.Context, req *Request) (*Token, error) {
 	now := i.now()
 	c, proof, err := i.authenticate(ctx, req, now)
 	if err != nil {
@@ -177,6 +189,8 @@ func (i *Issuer) authenticate(ctx context.Context, req *Request, now time.Time) 
 	switch {
 	case errors.Is(err, client.ErrNotFound):
 		c = nobody
+	case err != nil && away.Age(ctx) > 0: // it is not cached; see doubt
+		c = nobody
 	case err != nil:
 		return fail(i.storeError(ctx, "reading the client", err))
 	}
@@ -190,7 +204,11 @@ func (i *Issuer) authenticate(ctx context.Context, req *Request, now time.Time) 
 	reason := ReasonDisabled
 	switch {
 	case c == nobody:
-		return fail(unauthenticated(ReasonUnknownClient))
+		refusal := unauthenticated(ReasonUnknownClient)
+		if away.Age(ctx) > 0 {
+			refusal.Err = err
+		}
+		return fail(refusal)
 	case c.Method != credentials.MethodSecret:
 		reason = ReasonMethodMismatch
 	case !known && mistyped != nil:

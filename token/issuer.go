@@ -16,6 +16,7 @@ import (
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/credentials/jwks"
+	"github.com/clientele-go/clientele/internal/away"
 	"github.com/clientele-go/clientele/internal/jws"
 	"github.com/clientele-go/clientele/internal/weburl"
 	"github.com/clientele-go/clientele/observe"
@@ -135,6 +136,27 @@ type Config struct {
 	// Retry-After. 0 means 1.5 seconds.
 	StoreTimeout time.Duration
 
+	// StoreAway, if set, has tokens issued from what is cached while the store is
+	// away: until so long after the caches were last known to be current, 10 seconds
+	// to an hour. 0 means not at all.
+	//
+	// A cached client then gets its tokens by secret. All else that a token request
+	// may come to is 503 with Retry-After: of a client that is not cached, by an
+	// assertion, which the store has to spend, or if what is cached refuses it, since
+	// that may have changed. The ends of secrets and signing keys count as ever. The
+	// JWK Set is served; but nothing that says what is revoked, neither the lists nor
+	// introspection nor a Verifier of the same process, and nothing is changed.
+	//
+	// What others have changed meanwhile can't be known: a client that was disabled,
+	// or a secret that was removed, may be good for a token for StoreAway. Once the
+	// store has answered again it is not. That it answers is found out by the
+	// requests, a second and StoreTimeout after it does at the latest. The first
+	// request that finds the store away waits for half of StoreTimeout, those that
+	// follow do not.
+	//
+	// LogDurable does not go with it, and what LogBestEffort can't write is lost.
+	StoreAway time.Duration
+
 	// Observer, if set, is told of each token request, introspection and
 	// revocation (observe.TokenRequest and its siblings), and of entries of the
 	// log that were lost. Of the store and the caches others tell: store.Observe,
@@ -174,12 +196,14 @@ type Paths struct {
 
 // An Issuer authenticates API clients and issues their access tokens. It is an
 // http.Handler that routes full paths, and may be called concurrently. It keeps
-// no goroutine but while it writes what Tokens and Denials list; Close ends that.
+// no goroutine but while it writes what Tokens and Denials list, and while it looks
+// whether a store that is away is back (Config.StoreAway); Close ends that.
 //
 // Its log records have the message "token issued", "token refused" or "token
 // request failed" and the attributes client_id, address, request_id (always with
 // a refusal of the token endpoint), and either jti, audience, scope, credential
-// and expires_at or error, reason and cause. So have "token revoked", "revocation
+// and expires_at or error, reason and cause; and cached, how old the caches are from
+// which a token was issued while the store is away. So have "token revoked", "revocation
 // refused", "revocation failed", "introspection refused" and "introspection failed".
 type Issuer struct {
 	issuer        string
@@ -190,6 +214,7 @@ type Issuer struct {
 	mayIntrospect func(context.Context, *client.Client, string) bool
 	keysMaxAge    time.Duration
 	storeTimeout  time.Duration
+	away          *away.State // nil: nothing goes on without the store
 
 	jwks           *jwks.Cache
 	strict         credentials.Profile
@@ -284,6 +309,9 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 	if i.attempts, err = newAttempts(&cfg); err != nil {
 		return nil, err
 	}
+	if i.away, err = newAway(&cfg, storeTimeout); err != nil {
+		return nil, err
+	}
 	if i.statusLists, err = newStatusLists(&cfg); err != nil {
 		return nil, err
 	}
@@ -310,9 +338,12 @@ func parseIssuer(issuer string) (*url.URL, error) {
 
 // Close writes what is still to be written of issued tokens and of refused
 // requests, and returns when that is done, or with the error of ctx. An Issuer that
-// is closed goes on answering as before, but keeps nothing of it; with LogDurable
-// it issues no more tokens. Closing it again does no harm.
+// is closed goes on answering as before, but keeps nothing of it; with LogDurable,
+// or without the store, it issues no more tokens. Closing it again does no harm.
 func (i *Issuer) Close(ctx context.Context) error {
+	if i.away != nil {
+		i.away.Close()
+	}
 	return errors.Join(i.tokenLog.close(ctx), i.denials.close(ctx))
 }
 

@@ -22,6 +22,9 @@ func (i *Issuer) issued(ctx context.Context, req *Request, token *Token) {
 		slog.String("scope", strings.Join(token.Scopes, " ")), slog.String("credential", token.Credential.ID),
 		slog.Time("expires_at", token.ExpiresAt),
 	}
+	if token.cached > 0 {
+		attrs = append(attrs, slog.Duration("cached", token.cached))
+	}
 	i.logger.LogAttrs(ctx, slog.LevelDebug, "token issued", withRequestID(attrs, req)...)
 }
 

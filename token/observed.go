@@ -94,8 +94,16 @@ func countLost(o observe.Observer, log string) {
 }
 
 // Gauges tells how old the signing keys are (observe.SigningKeyAge), by their
-// KeyState, unless they are the program's own. An Issuer is an observe.Source.
+// KeyState, unless they are the program's own, and with Config.StoreAway for how long
+// the store has been away (observe.StoreAway). An Issuer is an observe.Source.
 func (i *Issuer) Gauges(tell func(observe.Gauge, string, float64)) {
+	if i.away != nil {
+		var ago time.Duration
+		if since := i.away.Since(); !since.IsZero() {
+			ago = time.Since(since)
+		}
+		tell(observe.StoreAway, i.issuer, ago.Seconds())
+	}
 	ring, ok := i.keys.(*keyring)
 	if !ok {
 		return

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/clientele-go/clientele/internal/away"
 )
 
 const (
@@ -33,9 +35,12 @@ var errStoreSlow = errors.New("no answer from the store within Config.StoreTimeo
 // the caller, but for Config.StoreTimeout at the longest. The time begins when
 // something asks whether it is over, which nothing does that is in a cache: so a
 // request that waits for nobody sets no timer.
+//
+// It is also by what a request goes on while the store is away, if it may.
 type storePatience struct {
 	context.Context // of the caller
 	limit           time.Duration
+	request         away.Request
 
 	mu      sync.Mutex
 	bounded context.Context // nil: the time has not begun
@@ -46,6 +51,21 @@ type storePatience struct {
 // caller calls end when the request is answered.
 func (i *Issuer) patient(ctx context.Context) *storePatience {
 	return &storePatience{Context: ctx, limit: i.storeTimeout}
+}
+
+// goingOn is patient for a request that may go on from caches.
+func (i *Issuer) goingOn(ctx context.Context) *storePatience {
+	p := i.patient(ctx)
+	p.request.GoOn(i.away)
+	return p
+}
+
+// Value has the caches find the request.
+func (p *storePatience) Value(key any) any {
+	if key == away.Key {
+		return &p.request
+	}
+	return p.Context.Value(key)
 }
 
 func (p *storePatience) begin() context.Context {

@@ -20,13 +20,18 @@ import (
 // was cut: a call ends with its context.
 type silent struct {
 	store.Store
-	on atomic.Bool
+	on          atomic.Bool
+	calls, most atomic.Int64 // of it, and at once, while it was on
+	waiting     atomic.Int64
 }
 
 func (s *silent) wait(ctx context.Context) error {
 	if !s.on.Load() {
 		return nil
 	}
+	s.calls.Add(1)
+	s.most.Store(max(s.most.Load(), s.waiting.Add(1)))
+	defer s.waiting.Add(-1)
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/away"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -102,7 +103,8 @@ func (k *keyring) at(ctx context.Context, now time.Time) (*keySet, error) {
 	if set := k.current.Load(); set != nil && set.holds(kept, now) {
 		return set, nil
 	}
-	if len(kept) == 0 {
+	cached := away.Age(ctx) > 0 // then they are tended when the store is back
+	if len(kept) == 0 && !cached {
 		// The very first one is used at once: nobody has cached anything.
 		if err := k.first(ctx, now); err != nil {
 			return nil, err
@@ -111,7 +113,7 @@ func (k *keyring) at(ctx context.Context, now time.Time) (*keySet, error) {
 			return nil, err
 		}
 	}
-	if k.tend(ctx, kept, now) {
+	if !cached && k.tend(ctx, kept, now) {
 		if kept, err = k.kept.Get(ctx); err != nil {
 			return nil, err
 		}

@@ -139,6 +139,9 @@ func (i *Issuer) takeStatus(ctx context.Context, now time.Time) (statusIndex, er
 		if n, ok := l.take(now); ok {
 			return statusIndex{l, n}, nil
 		}
+		if err := needStore(ctx, "leasing a status list"); err != nil {
+			return statusIndex{}, err
+		}
 		_, err := s.leasing.Do(ctx, struct{}{}, func(ctx context.Context) (*leasedList, error) {
 			if other := s.leased.Load(); other != l {
 				return other, nil
@@ -241,7 +244,7 @@ func (i *Issuer) serveStatusList(w http.ResponseWriter, r *http.Request) bool {
 	if !ok || !isStatusID(id) {
 		return false
 	}
-	i.document("application/"+statusListType, listMaxAge, func(ctx context.Context) ([]byte, string, error) {
+	i.document("application/"+statusListType, listMaxAge, i.patient, func(ctx context.Context) ([]byte, string, error) {
 		list, err := i.statusList(ctx, id)
 		if err != nil {
 			return nil, "", err
