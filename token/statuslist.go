@@ -1,8 +1,6 @@
 package token
 
 import (
-	"bytes"
-	"compress/zlib"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -23,6 +21,7 @@ import (
 	"github.com/clientele-go/clientele/internal/flight"
 	"github.com/clientele-go/clientele/internal/jws"
 	"github.com/clientele-go/clientele/internal/randid"
+	"github.com/clientele-go/clientele/internal/statuslist"
 	"github.com/clientele-go/clientele/internal/strictjson"
 	"github.com/clientele-go/clientele/store"
 )
@@ -43,8 +42,6 @@ const (
 	statusListSize = 1 << 17
 	// statusListOpen is for how long indexes of a list are given.
 	statusListOpen = 12 * time.Hour
-	// statusListType is the typ of a status list token.
-	statusListType = "statuslist+jwt"
 	// maxStatusLists is how many lists are kept as they were signed.
 	maxStatusLists = 1024
 	// Bounds of Config.StatusListTTL.
@@ -244,7 +241,7 @@ func (i *Issuer) serveStatusList(w http.ResponseWriter, r *http.Request) bool {
 	if !ok || !isStatusID(id) {
 		return false
 	}
-	i.document("application/"+statusListType, listMaxAge, i.patient, func(ctx context.Context) ([]byte, string, error) {
+	i.document(statuslist.MediaType, listMaxAge, i.patient, func(ctx context.Context) ([]byte, string, error) {
 		list, err := i.statusList(ctx, id)
 		if err != nil {
 			return nil, "", err
@@ -340,15 +337,14 @@ func (i *Issuer) makeStatusList(ctx context.Context, id string, before *signedSt
 	}
 	uri := i.statusLists.prefix + id
 	exp := (spanOf(now) + 2) * int64(listSpan/time.Second)
-	bits := statusBits(statusListSize, set)
-	payload, err := json.Marshal(statusClaims{
-		Subject: uri, Issuer: i.issuer, IssuedAt: now.Unix(), Expires: exp,
-		TTL: int64(i.statusLists.ttl / time.Second), List: encodeStatusList(bits),
-	})
+	bits := statuslist.Bits(statusListSize, set)
+	payload, err := statuslist.Encode(statuslist.Head{
+		URI: uri, Issuer: i.issuer, IssuedAt: now, Expires: time.Unix(exp, 0), TTL: i.statusLists.ttl,
+	}, bits)
 	if err != nil {
 		return nil, fmt.Errorf("encoding a status list: %w", err)
 	}
-	header := fmt.Appendf(nil, `{"alg":%q,"typ":%q,"kid":%q}`, key.algorithm, statusListType, key.kid)
+	header := fmt.Appendf(nil, `{"alg":%q,"typ":%q,"kid":%q}`, key.algorithm, statuslist.Type, key.kid)
 	body, err := jws.AppendCompact(nil, key.algorithm, key.signer, header, payload)
 	if err != nil {
 		return nil, fmt.Errorf("signing a status list: %w", err)
@@ -362,45 +358,4 @@ func (i *Issuer) makeStatusList(ctx context.Context, id string, before *signedSt
 		expires: expires, key: key, made: now, set: set,
 		body: body, etag: `W/"` + tag + "." + key.kid + `"`,
 	}, nil
-}
-
-// statusClaims is the payload of a status list token
-// (draft-ietf-oauth-status-list-20 §5.1).
-type statusClaims struct {
-	Subject  string     `json:"sub"`
-	Issuer   string     `json:"iss"`
-	IssuedAt int64      `json:"iat"`
-	Expires  int64      `json:"exp"`
-	TTL      int64      `json:"ttl"`
-	List     statusList `json:"status_list"`
-}
-
-// A statusList is a status list in JSON (§4.2).
-type statusList struct {
-	Bits int    `json:"bits"` // of each token
-	List string `json:"lst"`  // compressed
-}
-
-// statusBits returns so many bits, a multiple of eight, of which those in set are 1.
-func statusBits(size int, set []int) []byte {
-	bits := make([]byte, size/8)
-	for _, index := range set {
-		bits[index/8] |= 1 << (index % 8)
-	}
-	return bits
-}
-
-// encodeStatusList encodes bits, of which the first is the least significant of the
-// first byte (§4.1).
-func encodeStatusList(bits []byte) statusList {
-	var compressed bytes.Buffer
-	w, err := zlib.NewWriterLevel(&compressed, zlib.BestCompression)
-	if err == nil {
-		_, err = w.Write(bits)
-		err = errors.Join(err, w.Close())
-	}
-	if err != nil {
-		panic(err) // there is that level, and a Buffer takes all
-	}
-	return statusList{Bits: 1, List: base64.RawURLEncoding.EncodeToString(compressed.Bytes())}
 }

@@ -1,57 +1,13 @@
 package token
 
 import (
-	"bytes"
-	"compress/zlib"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
-
-// inflate returns the bits of a status list, as any other program would.
-func inflate(t testing.TB, list string) []byte {
-	t.Helper()
-	compressed, err := base64.RawURLEncoding.DecodeString(list)
-	require.NoError(t, err)
-	r, err := zlib.NewReader(bytes.NewReader(compressed))
-	require.NoError(t, err)
-	bits, err := io.ReadAll(r)
-	require.NoError(t, err)
-	return bits
-}
-
-// The examples of draft-ietf-oauth-status-list-20: §4.1, and the first of appendix C.
-// Other compressors give other bytes for the same bits.
-func TestStatusListAsInTheDraft(t *testing.T) {
-	t.Run("of sixteen tokens", func(t *testing.T) {
-		bits := []byte{0xb9, 0xa3}
-		require.Equal(t, bits, inflate(t, "eNrbuRgAAhcBXQ"))
-		ours := encodeStatusList(bits)
-		require.Equal(t, 1, ours.Bits)
-		require.Equal(t, bits, inflate(t, ours.List))
-	})
-	t.Run("of a million", func(t *testing.T) {
-		data, err := os.ReadFile("testdata/statuslist/one_bit.json")
-		require.NoError(t, err)
-		var vector struct {
-			Size int        `json:"size"`
-			Set  []int      `json:"set"`
-			List statusList `json:"status_list"`
-		}
-		require.NoError(t, json.Unmarshal(data, &vector))
-		ours := encodeStatusList(statusBits(vector.Size, vector.Set))
-		require.Equal(t, vector.List.Bits, ours.Bits)
-		require.Equal(t, inflate(t, vector.List.List), inflate(t, ours.List))
-		require.LessOrEqual(t, len(ours.List), len(vector.List.List)*11/10, "it is compressed about as well")
-	})
-}
 
 func TestStatusOf(t *testing.T) {
 	i := &Issuer{issuer: "https://auth.example.com", paths: Paths{}.orDefault()}
