@@ -25,11 +25,11 @@ const soon = 30 * time.Second
 // after it works again.
 func TestCutNetwork(t *testing.T) {
 	url := pgtest.Database(t)
-	p, through := newProxy(t, url)
+	p, through := pgtest.NewProxy(t, url)
 	db := openURL(t, through, pgstore.Config{})
 	s := tenant(t, db, "main")
 	putNew(t, s, "before")
-	p.cut()
+	p.Swallow()
 	for says, call := range calls(s) {
 		t.Run(says, func(t *testing.T) {
 			const patience = 200 * time.Millisecond
@@ -41,7 +41,7 @@ func TestCutNetwork(t *testing.T) {
 			require.Less(t, time.Since(begun), patience+2*time.Second)
 		})
 	}
-	p.heal()
+	p.Heal()
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		_, err := s.Get(t.Context(), "client", "before")
 		require.NoError(c, err)
@@ -55,10 +55,10 @@ func TestCutNetwork(t *testing.T) {
 
 // A call without a deadline of its own is given up after Config.Timeout.
 func TestTimeout(t *testing.T) {
-	p, through := newProxy(t, pgtest.Database(t))
+	p, through := pgtest.NewProxy(t, pgtest.Database(t))
 	db := openURL(t, through, pgstore.Config{Timeout: time.Second})
 	s := tenant(t, db, "main")
-	p.cut()
+	p.Swallow()
 	for says, call := range calls(s) {
 		t.Run(says, func(t *testing.T) {
 			t.Parallel()
@@ -72,16 +72,16 @@ func TestTimeout(t *testing.T) {
 // Connections that end are replaced: reads and the beginnings of writes do not
 // even fail.
 func TestHungUp(t *testing.T) {
-	p, through := newProxy(t, pgtest.Database(t))
+	p, through := pgtest.NewProxy(t, pgtest.Database(t))
 	db := openURL(t, through, pgstore.Config{})
 	s := tenant(t, db, "main")
 	r := putNew(t, s, "x")
 	for range 5 {
-		p.hangUp()
+		p.HangUp()
 		got, err := s.Get(t.Context(), "client", "x")
 		require.NoError(t, err)
 		require.Equal(t, r.Version, got.Version)
-		p.hangUp()
+		p.HangUp()
 		r.Version, err = s.Apply(t.Context(), store.Put(r))
 		require.NoError(t, err)
 	}
@@ -90,30 +90,30 @@ func TestHungUp(t *testing.T) {
 // A connection that is lost while a transaction is committed leaves the outcome
 // unknown, and the error says so.
 func TestLostInCommit(t *testing.T) {
-	p, through := newProxy(t, pgtest.Database(t))
+	p, through := pgtest.NewProxy(t, pgtest.Database(t))
 	// Statements are then sent as text each time.
 	db := openURL(t, through, pgstore.Config{PgBouncer: true})
 	s := tenant(t, db, "main")
 	putNew(t, s, "before")
-	p.watch(func(data []byte) verdict {
+	p.Watch(func(data []byte) pgtest.Verdict {
 		if bytes.Contains(data, []byte("COMMIT\x00")) {
-			return hangUp
+			return pgtest.HangUp
 		}
-		return pass
+		return pgtest.Pass
 	})
 	_, err := s.Apply(t.Context(), store.Put(store.Record{Kind: "client", ID: "x"}))
 	require.ErrorContains(t, err, "the outcome is unknown")
-	p.watch(nil)
+	p.Watch(nil)
 	require.EventuallyWithT(t, func(c *assert.CollectT) { // the server may still be at it
 		_, err := s.Get(t.Context(), "client", "x")
 		require.NoError(c, err)
 	}, soon, 20*time.Millisecond)
 
-	p.watch(func(data []byte) verdict {
+	p.Watch(func(data []byte) pgtest.Verdict {
 		if bytes.Contains(data, []byte("inserted AS")) {
-			return hangUp
+			return pgtest.HangUp
 		}
-		return pass
+		return pgtest.Pass
 	})
 	_, err = s.Apply(t.Context(), store.Append(store.Record{Kind: "audit", ID: "x"}))
 	require.ErrorContains(t, err, "the outcome is unknown")
@@ -123,16 +123,16 @@ func TestLostInCommit(t *testing.T) {
 // writing no longer than its Config.Timeout.
 func TestVanishedWriter(t *testing.T) {
 	url := pgtest.Database(t)
-	p, through := newProxy(t, url)
+	p, through := pgtest.NewProxy(t, url)
 	vanishing := openURL(t, through, pgstore.Config{PgBouncer: true, Timeout: time.Second})
 	s := tenant(t, openURL(t, url, pgstore.Config{}), "main")
 	reached := make(chan struct{}, 1)
-	p.watch(func(data []byte) verdict {
+	p.Watch(func(data []byte) pgtest.Verdict {
 		if bytes.Contains(data, []byte("COMMIT\x00")) {
 			reached <- struct{}{}
-			return freeze
+			return pgtest.Freeze
 		}
-		return pass
+		return pgtest.Pass
 	})
 	done := make(chan error, 1)
 	go func() {

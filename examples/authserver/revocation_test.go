@@ -9,17 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/clientele-go/clientele/examples/internal/proctest"
 	"github.com/clientele-go/clientele/token/verifier"
 )
-
-// to sends every request to one address, over http, whatever its URL says.
-type to string
-
-func (address to) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.URL.Scheme, r.URL.Host = "http", string(address)
-	return http.DefaultTransport.RoundTrip(r)
-}
 
 // A token that is given back at one process is refused by a Verifier in another
 // one, which knows a third by HTTP alone, within the bound that package verifier
@@ -30,7 +22,7 @@ func TestATokenRevokedAtOneProcessIsRefusedElsewhere(t *testing.T) {
 	one := start(t, dir, "-issuer", fixedIssuer, "-clients", clients)
 	two := start(t, dir, "-issuer", fixedIssuer)
 	v, err := verifier.New(verifier.Config{
-		Issuer: fixedIssuer, Audience: "https://api.example.com", HTTPClient: &http.Client{Transport: to(two.address)},
+		Issuer: fixedIssuer, Audience: "https://api.example.com", HTTPClient: &http.Client{Transport: proctest.At(two.address)},
 		Revocation: verifier.Revocation{Mode: verifier.ModeList}, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
@@ -65,7 +57,7 @@ func TestATokenRevokedAtOneProcessIsRefusedElsewhere(t *testing.T) {
 	three := start(t, dir, "-issuer", fixedIssuer)
 	require.Contains(t, body(t, get(t, "http://"+three.address+"/.well-known/oauth-authorization-server", "")), "clientele_revocations_uri")
 	late, err := verifier.New(verifier.Config{
-		Issuer: fixedIssuer, Audience: "https://api.example.com", HTTPClient: &http.Client{Transport: to(three.address)},
+		Issuer: fixedIssuer, Audience: "https://api.example.com", HTTPClient: &http.Client{Transport: proctest.At(three.address)},
 		Revocation: verifier.Revocation{Mode: verifier.ModeList}, Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)

@@ -46,7 +46,7 @@ func bounce(a *account, pgbouncer, serverURL string) (bounced string, run *proce
 	if err != nil {
 		return "", nil, "", errors.New("the URL of the server cannot be parsed")
 	}
-	if dir, err = a.tempDir(); err != nil {
+	if dir, err = a.tempDir(""); err != nil {
 		return "", nil, "", err
 	}
 	defer func() {

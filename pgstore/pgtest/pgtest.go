@@ -75,7 +75,7 @@ func URL(t testing.TB) string {
 		shared.url = os.Getenv(envURL)
 	}
 	if shared.url == "" {
-		s, err := start(sharedSettings())
+		s, err := start("", sharedSettings())
 		if err != nil {
 			unavailable(t, err)
 		}

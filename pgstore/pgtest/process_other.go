@@ -15,7 +15,7 @@ func unprivileged() (*account, error) {
 	return nil, fmt.Errorf("a way to start PostgreSQL on this system: %w", errMissing)
 }
 
-func (*account) tempDir() (string, error)                                  { panic("unreachable") }
+func (*account) tempDir(string) (string, error)                            { panic("unreachable") }
 func (*account) writeFile(string, []byte) error                            { panic("unreachable") }
 func (*account) command(string, string, ...string) *exec.Cmd               { panic("unreachable") }
 func (*account) start(string, string, string, ...string) (*process, error) { panic("unreachable") }

@@ -35,9 +35,10 @@ func unprivileged() (*account, error) {
 	return &account{&syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
 }
 
-// tempDir makes a directory that belongs to the account.
-func (a *account) tempDir() (string, error) {
-	dir, err := os.MkdirTemp("", "clientele-pgtest-")
+// tempDir makes a directory in parent, or where temporary ones are, that belongs
+// to the account.
+func (a *account) tempDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "clientele-pgtest-")
 	if err != nil {
 		return "", err
 	}

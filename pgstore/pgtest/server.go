@@ -35,7 +35,15 @@ type Server struct {
 // It is stopped at the end of the test.
 func Start(t testing.TB, settings map[string]string) *Server {
 	t.Helper()
-	s, err := start(settings)
+	return StartIn(t, "", settings)
+}
+
+// StartIn starts a server like Start, which keeps its data in a new directory
+// within parent: on a disk of its own, perhaps. Everybody must be allowed to
+// search that.
+func StartIn(t testing.TB, parent string, settings map[string]string) *Server {
+	t.Helper()
+	s, err := start(parent, settings)
 	if err != nil {
 		unavailable(t, err)
 	}
@@ -43,7 +51,7 @@ func Start(t testing.TB, settings map[string]string) *Server {
 	return s
 }
 
-func start(settings map[string]string) (*Server, error) {
+func start(parent string, settings map[string]string) (*Server, error) {
 	initdb, err := program("initdb")
 	if err != nil {
 		return nil, err
@@ -52,7 +60,7 @@ func start(settings map[string]string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := a.tempDir()
+	dir, err := a.tempDir(parent)
 	if err != nil {
 		return nil, err
 	}

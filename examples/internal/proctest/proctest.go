@@ -15,6 +15,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,8 +60,15 @@ func Self(t testing.TB) string {
 func Environ() []string { return append(os.Environ(), asProgram+"=1") }
 
 // Build builds another example, the one in a folder beside that of the test, and
-// returns the path of the program.
+// returns the path of the program, which is there until the end of the test.
 func Build(t testing.TB, name string) string {
+	t.Helper()
+	return BuildIn(t, t.TempDir(), name)
+}
+
+// BuildIn builds another example like Build, into a folder that is there already,
+// with flags for go build.
+func BuildIn(t testing.TB, folder, name string, flags ...string) string {
 	t.Helper()
 	// Not of use but to be seen by go test, which then knows when a result in
 	// its cache is out of date.
@@ -73,12 +81,24 @@ func Build(t testing.TB, name string) string {
 			t.Fatal(err)
 		}
 	}
-	program := filepath.Join(t.TempDir(), name)
-	out, err := exec.Command("go", "build", "-o", program, "../"+name).CombinedOutput()
+	program := filepath.Join(folder, name)
+	args := append([]string{"build", "-o", program}, flags...)
+	out, err := exec.Command("go", append(args, "../"+name)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("building %s: %v\n%s", name, err, out)
 	}
 	return program
+}
+
+// At sends every request to one address, over http, whatever its URL says: for
+// those that know a program by an issuer that no name leads to.
+type At string
+
+// RoundTrip implements http.RoundTripper.
+func (address At) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host = "http", string(address)
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // A Process is a program that was started. Its methods are called by one
