@@ -98,7 +98,7 @@ func TestRevocationList(t *testing.T) {
 		a.clock.advance(24 * time.Hour)
 		require.Equal(t, 2, a.list().Tokens())
 		require.Equal(t, 1, a.list().Clients())
-		a.clock.advance(time.Hour)
+		a.clock.advance(2 * time.Hour)
 		require.Zero(t, a.list().Tokens())
 		require.Zero(t, a.list().Clients())
 	})

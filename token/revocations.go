@@ -33,9 +33,10 @@ type revocation struct {
 	IssuedUntil time.Time `json:"issued_until,omitzero"` // the tokens of the client are refused
 }
 
-// revokedFor is how much longer than what it refuses a revocation is kept: so
-// that no clock that is behind, nor a step of one, makes a token good again.
-const revokedFor = time.Hour
+// revokedFor is how much longer than what it refuses a revocation is kept: so that
+// no clock that is behind, nor a step of one, makes a token good again, nor an
+// instance whose clock is an hour ahead sweeps what a Verifier still needs.
+const revokedFor = 2 * time.Hour
 
 // Beginnings of the ids of records, which keep tokens and clients apart.
 const (
@@ -50,7 +51,7 @@ func (r *revocation) id() string {
 	return revokedClient + r.ClientID
 }
 
-// expires returns when r has nothing left to refuse, and an hour more.
+// expires returns when r has nothing left to refuse, and revokedFor more.
 func (r *revocation) expires() time.Time {
 	if r.TokenID != "" {
 		return store.Time(r.ExpiresAt.Add(revokedFor))

@@ -109,7 +109,7 @@ func (i *Issuer) Revoke(ctx context.Context, jti string, expiresAt time.Time) er
 // seconds. The client need not exist any more.
 //
 // Those that it gets from now on are good: an Issuer that has heard of it gives
-// them an iat of a second later, if it must. If the client is disabled or deleted,
+// them an iat of a second later, if it must, which another call then revokes too. If the client is disabled or deleted,
 // the tokens of the coming minute are revoked too, since another instance may
 // issue one before it hears of that; should the client be enabled again within
 // it, its tokens have an iat that is up to a minute ahead. A client that goes on
@@ -162,6 +162,9 @@ func (i *Issuer) saveRevocation(ctx context.Context, action string, subject audi
 			return err
 		}
 		r.join(before)
+		if attempt == 1 { // what has come in between covers as much
+			r.outlast(before, i.now())
+		}
 		if before != nil && !before.expires().Before(r.expires()) && (r.Status == nil || before.Status != nil) {
 			// Maybe it came from elsewhere a moment ago: the caller relies on
 			// it that this instance has heard of it.
@@ -243,10 +246,27 @@ func (i *Issuer) issueTime(ctx context.Context, clientID string, now time.Time) 
 	if err != nil {
 		return time.Time{}, i.storeError(ctx, "reading revocations", err)
 	}
-	// Not further ahead than a Verifier may be behind: then a clock is wrong,
-	// and a token that is refused is the better sign of it.
-	if until, ok := known.clients[clientID]; ok && iat <= until && until < iat+int64(stragglers/time.Second)+2 {
+	if until, ok := known.clients[clientID]; ok && isAhead(until, iat) {
 		iat = until + 1
 	}
 	return time.Unix(iat, 0), nil
+}
+
+// isAhead reports whether tokens that a client gets at now have an iat of a second
+// more than until, the last one that is refused; both in seconds since 1970. It is
+// not further ahead than a Verifier may be behind: then a clock is wrong, and a
+// token that is refused is the better sign of it.
+func isAhead(until, now int64) bool {
+	return now <= until && until < now+int64(stragglers/time.Second)+2
+}
+
+// outlast makes r, if it is about all tokens of a client, later than those that the
+// client has got since before.
+func (r *revocation) outlast(before *revocation, now time.Time) {
+	if before == nil || r.TokenID != "" || r.IssuedUntil.After(before.IssuedUntil) {
+		return
+	}
+	if isAhead(before.IssuedUntil.Unix(), now.Unix()) {
+		r.IssuedUntil = before.IssuedUntil.Add(time.Second)
+	}
 }

@@ -354,7 +354,7 @@ func TestStatusListToken(t *testing.T) {
 		a := newAuthority(t, withStatus)
 		uri, _ := a.status(a.issue(a.add("report")).AccessToken)
 		path := strings.TrimPrefix(uri, issuerURL)
-		a.clock.advance(37*time.Hour - 1)
+		a.clock.advance(38*time.Hour - 1)
 		require.Equal(t, http.StatusOK, a.get(path).Code)
 		_, err := a.store.Sweep(t.Context(), a.clock.Now(), 0)
 		require.NoError(t, err)
