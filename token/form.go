@@ -40,16 +40,20 @@ func readRequest(w http.ResponseWriter, r *http.Request, req *Request) error {
 	return authorize(req, r.Header, &f)
 }
 
-// checkQuery refuses what would put a credential into logs on the way.
-func checkQuery(u *url.URL) error {
-	if u.RawQuery == "" {
-		return nil
-	}
-	// What can't be parsed is left out, and so can't hold anything either.
-	for name := range u.Query() {
-		switch name {
-		case "client_secret", "client_assertion", "grant_type":
+// checkQuery refuses what would put a credential into logs on the way: parameters
+// of those names too, if there are any. It need not be well encoded for that.
+func checkQuery(u *url.URL, more ...string) error {
+	for pair := range strings.FieldsFuncSeq(u.RawQuery, func(c rune) bool { return c == '&' || c == ';' }) {
+		raw, _, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(raw)
+		if err != nil {
+			continue // nobody takes it for one of these
+		}
+		switch {
+		case name == "client_secret", name == "client_assertion", name == "grant_type":
 			return refuse(CodeInvalidRequest, ReasonQuery, "Parameters belong in the body, not in the URL. Treat a secret that was sent in a URL as leaked.")
+		case slices.Contains(more, name):
+			return refuse(CodeInvalidRequest, ReasonQuery, "The "+name+" belongs in the body, not in the URL.")
 		}
 	}
 	return nil

@@ -147,6 +147,8 @@ func TestBadTokenRequests(t *testing.T) {
 		{"audience twice", post(good + "&audience=a&audience=a"), 400, "invalid_request", token.ReasonRepeated},
 		{"an unknown parameter twice", post(good + "&x=1&x=1"), 400, "invalid_request", token.ReasonRepeated},
 		{"the secret in the query", request("POST", endpoint+"?client_secret=x", formType, good), 400, "invalid_request", token.ReasonQuery},
+		{"the secret in the query, behind a semicolon", request("POST", endpoint+"?a=b;client_secret=x", formType, good), 400, "invalid_request", token.ReasonQuery},
+		{"the secret in the query, badly encoded", request("POST", endpoint+"?%zz=&client%5Fsecret=%zz", formType, good), 400, "invalid_request", token.ReasonQuery},
 		{"an assertion in the query", request("POST", endpoint+"?client_assertion=x", formType, good), 400, "invalid_request", token.ReasonQuery},
 		{"the grant type in the query", request("POST", endpoint+"?grant_type=client_credentials", formType, good), 400, "invalid_request", token.ReasonQuery},
 		{"an empty body", post(""), 400, "invalid_request", token.ReasonGrantType},

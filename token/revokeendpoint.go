@@ -110,11 +110,8 @@ func readTokenForm(w http.ResponseWriter, r *http.Request) (form, error) {
 			Description: "The method must be POST.",
 		}
 	}
-	if err := checkQuery(r.URL); err != nil {
+	if err := checkQuery(r.URL, "token"); err != nil {
 		return form{}, err
-	}
-	if r.URL.RawQuery != "" && r.URL.Query().Has("token") {
-		return form{}, refuse(CodeInvalidRequest, ReasonQuery, "The token belongs in the body, not in the URL.")
 	}
 	if err := checkContentType(r.Header); err != nil {
 		return form{}, err

@@ -154,6 +154,7 @@ func TestRevocationEndpointRefuses(t *testing.T) {
 		"no token":                 {func() *http.Request { return postTo("/oauth2/v1/revoke", c.about("").Encode()) }, 400, "invalid_request"},
 		"two tokens":               {func() *http.Request { return postTo("/oauth2/v1/revoke", good+"&token=a") }, 400, "invalid_request"},
 		"a token in the query":     {func() *http.Request { return postTo("/oauth2/v1/revoke?token=a", good) }, 400, "invalid_request"},
+		"a token badly encoded":    {func() *http.Request { return postTo("/oauth2/v1/revoke?a;token=%zz", good) }, 400, "invalid_request"},
 		"a secret in the query":    {func() *http.Request { return postTo("/oauth2/v1/revoke?client_secret=a", good) }, 400, "invalid_request"},
 		"two ways to authenticate": {func() *http.Request { r := postTo("/oauth2/v1/revoke", good); r.SetBasicAuth(c.id, c.secret); return r }, 400, "invalid_request"},
 		"nobody":                   {func() *http.Request { return postTo("/oauth2/v1/revoke", "token="+raw) }, 401, "invalid_client"},
