@@ -40,7 +40,7 @@ const (
 	// package verifier. It has LabelRemember.
 	Verification Operation = "verifier.verification"
 	// KeysFetch and its siblings are what a Verifier asks an issuer for: its
-	// keys, the list of what it has revoked, and whether a token is active. They
+	// keys, a list of what it has revoked, and whether a token is active. They
 	// have LabelIssuer. Reasons are those of package jwks, and "content" for an
 	// answer that can't be read or must not be used.
 	KeysFetch         Operation = "verifier.keys.fetch"
@@ -90,7 +90,9 @@ const (
 	// KeysAge is how long ago a Verifier last fetched the keys of an issuer.
 	KeysAge Gauge = "verifier.keys.age"
 	// RevocationsAge is how long ago it last fetched the list of what an issuer
-	// has revoked. It counts for verifier.Revocation.MaxStale.
+	// has revoked; of several status lists, the one for which it is longest of
+	// those that were looked at within a minute. It counts for
+	// verifier.Revocation.MaxStale.
 	RevocationsAge Gauge = "verifier.revocations.age"
 )
 

@@ -149,7 +149,7 @@ func (n *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	} else {
 		n.issuer.ServeHTTP(w, r)
 	}
-	if r.URL.Path == listPath && w.Code == http.StatusOK {
+	if (r.URL.Path == listPath || strings.HasPrefix(r.URL.Path, statusPath)) && w.Code == http.StatusOK {
 		n.lists.Add(1)
 	}
 	return w.Result(), nil
@@ -172,12 +172,19 @@ const bound = 12 * time.Second
 // A token that is revoked at one instance is refused by a Verifier that knows
 // another one by HTTP alone, within the bound that is promised.
 func TestRevocationReachesVerifiersFarAway(t *testing.T) {
+	t.Run("by the list of revocations", func(t *testing.T) { testRevocationReaches(t, verifier.ModeList) })
+	t.Run("by status lists", func(t *testing.T) {
+		testRevocationReaches(t, verifier.ModeStatusList, withStatus, func(c *token.Config) { c.StatusListTTL = 10 * time.Second })
+	})
+}
+
+func testRevocationReaches(t *testing.T, mode verifier.RevocationMode, configure ...func(*token.Config)) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := memstore.New()
 		defer mem.Close()
-		a, b := authorityOn(t, mem), authorityOn(t, mem)
+		a, b := authorityOn(t, mem, configure...), authorityOn(t, mem, configure...)
 		n := &wire{issuer: b.issuer}
-		v := b.far(n, verifier.Revocation{Mode: verifier.ModeList})
+		v := b.far(n, verifier.Revocation{Mode: mode})
 		pass := func(d time.Duration) {
 			time.Sleep(d)
 			a.clock.advance(d)

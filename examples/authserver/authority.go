@@ -100,6 +100,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 		CompatibleAssertions: true,
 		MayIntrospect:        o.introspect.may,
 		Log:                  o.log,
+		StatusListTTL:        o.statuses,
 		Observer:             a.observer(),
 	})
 	if errors.Is(err, token.ErrSealed) {

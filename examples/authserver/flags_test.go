@@ -25,6 +25,11 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 		{"a negative time to keep audit events", []string{"-keep-audit", "-1h"}, "-keep-audit -1h0m0s is negative"},
 		{"a store that is no URL of PostgreSQL", []string{"-store", "mysql://db/clientele", "-sealing-key", "x"}, "is no postgres:// URL"},
 		{"a store without a sealing key", []string{"-store", "postgres://db/clientele"}, "-store needs -sealing-key"},
+		{"status lists for too short", []string{"-status-lists", "9s"}, "-status-lists 9s is not 10s to 15m"},
+		{"status lists for too long", []string{"-status-lists", "15m1s"}, "is not 10s to 15m"},
+		{"status lists for parts of a second", []string{"-status-lists", "10.5s"}, "in whole seconds"},
+		{"status lists for a negative time", []string{"-status-lists", "-1m"}, "is not 10s to 15m"},
+		{"status lists without a log", []string{"-status-lists", "1m", "-log", "off"}, "-status-lists needs a log"},
 		{"no data folder", []string{"-data", ""}, "-data is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -40,7 +45,7 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 func TestHelpExplainsEverything(t *testing.T) {
 	code, stderr := proctest.Start(t, proctest.Self(t), "-help").Exit()
 	require.Zero(t, code)
-	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "-metrics", "/metrics", "-log", "best-effort", "-notify-webhook", "-notify-key", "-introspect", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz", "/readyz", "-store", "-sealing-key"} {
+	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "-metrics", "/metrics", "-log", "best-effort", "-notify-webhook", "-notify-key", "-introspect", "-status-lists", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz", "/readyz", "-store", "-sealing-key"} {
 		require.Contains(t, stderr, word)
 	}
 }

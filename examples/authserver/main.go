@@ -52,6 +52,7 @@ type options struct {
 	webhook    string
 	webhookKey string
 	introspect introspectors
+	statuses   time.Duration
 	oidc       oidcOptions
 }
 
@@ -128,6 +129,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.webhookKey, "notify-key", "", "`file` with the key of that signature: 24 to 64 random bytes in base64")
 	o.introspect = introspectors{}
 	flags.Var(o.introspect, "introspect", "`CLIENT=AUDIENCE`: the API client with that id may ask (RFC 7662) about the tokens for that audience; may be repeated (default: each about its own alone)")
+	flags.DurationVar(&o.statuses, "status-lists", 0, "put tokens into status lists (Token Status List, draft-ietf-oauth-status-list), for verifiers that others wrote, and let those keep a list for so long, 10s to 15m: 1m, say (default: no status lists)")
 	o.oidc.register(flags)
 	flags.Usage = func() {
 		fmt.Fprint(stderr, usage)
@@ -161,6 +163,10 @@ func (o options) check(rest []string) error {
 		return fmt.Errorf("-metrics %q is not host:port, such as 127.0.0.1:9090", o.metrics)
 	}
 	switch {
+	case o.statuses != 0 && (o.statuses < 10*time.Second || o.statuses > 15*time.Minute || o.statuses%time.Second != 0):
+		return fmt.Errorf("-status-lists %v is not 10s to 15m, in whole seconds", o.statuses)
+	case o.statuses != 0 && o.log == token.LogOff:
+		return errors.New("-status-lists needs a log of issued tokens, which tells whose place in a list is whose: not -log off")
 	case o.webhook != "" && o.webhookKey == "":
 		return errors.New("-notify-webhook needs -notify-key, the file of the key that its requests are signed with")
 	case o.webhook == "" && o.webhookKey != "":

@@ -30,6 +30,7 @@ type Claims struct {
 
 	payload   string
 	revocable revocable // if revocations count
+	status    statusRef
 }
 
 // HasScope reports whether scope was granted. It is compared letter by letter.
@@ -142,6 +143,8 @@ func (c *Claims) parse(payload []byte, text string) error {
 			c.NotBefore, ok = date(v)
 		case "iat":
 			c.IssuedAt, ok = date(v)
+		case "status":
+			c.status = c.statusRef(v)
 		default:
 			if misspelt(name) {
 				return refuse(ReasonClaims, errMisspelt)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/internal/fetch"
+	"github.com/clientele-go/clientele/internal/revlist"
 	"github.com/clientele-go/clientele/internal/weburl"
 	"github.com/clientele-go/clientele/observe"
 )
@@ -70,9 +71,9 @@ type Config struct {
 	Revocation Revocation
 
 	// HTTPClient fetches metadata and keys, 5 s for both together and at most
-	// 1 MiB each, and the list of Revocation, within 15 s and 16 MiB. Whatever it allows, redirects are followed only within the
-	// host and the scheme, at most 3, and cookies are not used. Default: one
-	// that uses the proxies of the environment and closes its connections soon
+	// 1 MiB each, and the lists of Revocation, within 15 s and 16 MiB each.
+	// Whatever it allows, redirects are followed only within the host and the
+	// scheme, at most 3, and cookies are not used. Default: one that uses the proxies of the environment and closes its connections soon
 	// after use.
 	HTTPClient *http.Client
 	// Observer, if set, is told of each token (observe.Verification), of what is
@@ -113,8 +114,9 @@ type Verifier struct {
 	cache     *cache           // nil: none
 	observer  observe.Observer // nil: none
 
-	network network
-	lists   map[string]*list // by issuer; nil: nobody looks at lists
+	network     network
+	lists       map[string]*list[*revlist.List] // by issuer; nil: nobody looks at them
+	statusLists map[string]*statusLists         // likewise
 	// introspector is asked about tokens in the place of a list; nil: nobody is.
 	introspector *introspector
 

@@ -48,7 +48,8 @@
 //
 // Of revocations, "revocations of the issuer not fetched" is logged at Warn, with
 // "issuer", "error", "retry_in" and "serving": what becomes of tokens meanwhile.
-// "revocations of the issuer fetched again" follows at Info. "introspection failed"
+// "revocations of the issuer fetched again" follows at Info. So it is with "status
+// list of the issuer", which has "uri", too. "introspection failed"
 // is logged at Warn, with "issuer", "error" and "retry_in".
 //
 // No log and no error ever holds a token.

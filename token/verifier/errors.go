@@ -37,6 +37,7 @@ const (
 	ReasonNotYetValid = "not_yet_valid"  // nbf is ahead
 	ReasonClaims      = "claims"         // a required claim is missing, or of the wrong type
 	ReasonRevoked     = "revoked"        // by the issuer, before it expired
+	ReasonStatus      = "status"         // it names no status list that may be asked, or none at all
 	ReasonRefused     = "refused"        // by Config.Check
 )
 

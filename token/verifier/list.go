@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/clientele-go/clientele/internal/fetch"
 	"github.com/clientele-go/clientele/internal/jws"
-	"github.com/clientele-go/clientele/internal/revlist"
 	"github.com/clientele-go/clientele/observe"
 )
 
@@ -22,18 +22,43 @@ const (
 	shortestList     = time.Second      // that a list is fresh for
 )
 
-// A list holds what one issuer has revoked, and decides when to fetch that.
-type list struct {
+// A form is how an issuer publishes lists of one kind: in a JWS that one of its keys
+// has signed.
+type form struct {
+	name  string // in errors and in the log
+	typ   string // of the JWS
+	media string // its Content-Type
+	size  int    // in bytes, at most
+}
+
+// A statement is what the payload of a list says.
+type statement[T any] struct {
+	content   T
+	issuer    string        // empty: it does not say
+	notBefore time.Time     // likewise, the zero time
+	expires   time.Time     // likewise
+	fresh     time.Duration // for which it need not be fetched again; 0: it does not say
+}
+
+// A list holds what an issuer has published at one place of what it has revoked, and
+// decides when to fetch that.
+type list[T any] struct {
+	form
+	parse func(payload []byte) (statement[T], error)
+
 	issuer string
 	ring   *ring
 	source *listSource
-	config Revocation
+	config *Revocation
+	leeway time.Duration
 	now    func() time.Time
 	log    *slog.Logger
+	gate   *gate  // of the fetches of several lists; nil: each begins at once
+	landed func() // called after each fetch; may be nil
 
 	observer observe.Observer // nil: none
 
-	current atomic.Pointer[listed] // nil before the first fetch; stored under mu
+	current atomic.Pointer[listed[T]] // nil before the first fetch; stored under mu
 
 	mu      sync.Mutex
 	attempt *attempt // under way; nil: none
@@ -41,8 +66,8 @@ type list struct {
 }
 
 // A listed is a list with the times of its fetch. It never changes.
-type listed struct {
-	*revlist.List
+type listed[T any] struct {
+	statement[T]
 	set     *keySet // with whose keys it was verified
 	fetched time.Time
 	ahead   time.Time // from then on who comes has it fetched anew
@@ -53,7 +78,7 @@ type listed struct {
 // get returns the list that counts now. It waits for it only if there is none, or
 // if it is stale and no fetch has failed: then nobody asked for a while. Its error
 // is an *UnavailableError or that of ctx.
-func (l *list) get(ctx context.Context, now time.Time) (*listed, error) {
+func (l *list[T]) get(ctx context.Context, now time.Time) (*listed[T], error) {
 	known := l.current.Load()
 	if known != nil && now.Before(known.ahead) && !now.Before(known.fetched) {
 		return known, nil
@@ -84,16 +109,20 @@ func (l *list) get(ctx context.Context, now time.Time) (*listed, error) {
 		return known, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("waiting for the revocations of %s: %w", l.issuer, err)
+		return nil, fmt.Errorf("waiting for the %s of %s: %w", l.name, l.issuer, err)
 	}
 	return nil, l.unavailable()
 }
 
 // start begins a fetch and returns it, or the one that is under way, or nil if a
 // pause is due. The caller holds l.mu.
-func (l *list) start(ctx context.Context, now time.Time) *attempt {
+func (l *list[T]) start(ctx context.Context, now time.Time) *attempt {
 	if l.attempt != nil || l.backoff.Pause(now) > 0 {
 		return l.attempt
+	}
+	if !l.gate.enter() {
+		l.backoff.Failed(now, errTooManyFetches)
+		return nil
 	}
 	a := &attempt{done: make(chan struct{})}
 	l.attempt = a
@@ -101,20 +130,29 @@ func (l *list) start(ctx context.Context, now time.Time) *attempt {
 	return a
 }
 
-func (l *list) unavailable() error {
+func (l *list[T]) unavailable() error {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return &UnavailableError{Issuer: l.issuer, RetryAfter: l.backoff.RetryAfter(now), Err: l.backoff.Err}
 }
 
-func (l *list) run(ctx context.Context, a *attempt) {
+func (l *list[T]) run(ctx context.Context, a *attempt) {
 	defer close(a.done)
 	ctx, running := observe.Begin(ctx, l.observer, observe.RevocationsFetch)
 	limited, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	known, err := l.fetch(limited)
+	var known *listed[T]
+	err := l.gate.pass(limited)
+	if err == nil {
+		known, err = l.fetch(limited)
+		l.gate.leave()
+	}
+	l.gate.exit()
 	l.land(known, err)
+	if l.landed != nil {
+		l.landed()
+	}
 	if running.Observed() {
 		running.End(ctx, fetchResult(l.issuer, err))
 	}
@@ -122,7 +160,7 @@ func (l *list) run(ctx context.Context, a *attempt) {
 
 // fetch gets the list, or learns that the one that is known is still the one that
 // there is.
-func (l *list) fetch(ctx context.Context) (*listed, error) {
+func (l *list[T]) fetch(ctx context.Context) (*listed[T], error) {
 	// The time counts from here: the issuer may look at once.
 	now := l.now()
 	snap, err := l.ring.keys(ctx, now)
@@ -132,59 +170,77 @@ func (l *list) fetch(ctx context.Context) (*listed, error) {
 	known := l.current.Load()
 	etag := ""
 	// One by keys that may have been withdrawn is fetched again.
-	if known != nil && known.set == snap.set && now.Before(known.Expires) {
+	if known != nil && known.set == snap.set && !known.expired(now) {
 		etag = l.source.etag
 	}
-	body, fresh, err := l.source.get(ctx, etag)
+	body, fresh, err := l.source.get(ctx, etag, &l.form)
 	if err != nil {
 		return nil, err
 	}
-	next := &listed{fetched: now}
+	next := &listed[T]{fetched: now}
 	if body == nil {
-		next.List, next.set = known.List, known.set
-	} else if next.List, next.set, err = l.parse(ctx, snap, body); err != nil {
-		l.source.etag = ""
-		return nil, &contentError{fmt.Errorf("revocations: %w", err)}
+		next.statement, next.set = known.statement, known.set
+	} else if next.statement, next.set, err = l.read(ctx, snap, body); err != nil {
+		return nil, l.useless(err)
 	}
-	if !now.Before(next.Expires) {
-		l.source.etag = ""
-		return nil, &contentError{errors.New("revocations: a list that has expired")}
+	switch {
+	case next.expired(now):
+		return nil, l.useless(errors.New("a list that has expired"))
+	case now.Add(l.leeway).Before(next.notBefore):
+		return nil, l.useless(errors.New("a list that does not count yet"))
+	}
+	if next.statement.fresh > 0 { // which was signed
+		fresh = next.statement.fresh
 	}
 	if fresh == 0 {
 		fresh = defaultListFresh
 	}
 	fresh = min(max(fresh, shortestList), l.config.MaxStale)
-	next.ahead, next.stale, next.end = now.Add(fresh/5*4), now.Add(fresh), now.Add(l.config.MaxStale)
-	if next.end.After(next.Expires) {
-		next.end = next.Expires
+	next.end = now.Add(l.config.MaxStale)
+	if next.expired(next.end) {
+		next.end = next.expires
+		fresh = min(fresh, next.end.Sub(now))
 	}
+	next.ahead, next.stale = now.Add(fresh/5*4), now.Add(fresh)
 	return next, nil
 }
 
-// parse returns the list that is signed by a key of the issuer.
-func (l *list) parse(ctx context.Context, snap *snapshot, body []byte) (*revlist.List, *keySet, error) {
-	compact, err := jws.Split(string(body), revlist.MaxSize)
+// expired reports whether the list itself says that it does not count any more.
+func (s *statement[T]) expired(now time.Time) bool {
+	return !s.expires.IsZero() && !now.Before(s.expires)
+}
+
+// useless returns the error of an answer that can't be used, and is not to be asked
+// for by its ETag.
+func (l *list[T]) useless(err error) error {
+	l.source.etag = ""
+	return &contentError{fmt.Errorf("%s: %w", l.name, err)}
+}
+
+// read returns what the list says that is signed by a key of the issuer.
+func (l *list[T]) read(ctx context.Context, snap *snapshot, body []byte) (said statement[T], set *keySet, err error) {
+	compact, err := jws.Split(string(body), l.size)
 	if err != nil {
-		return nil, nil, err
+		return said, nil, err
 	}
 	data, err := jws.Decode(nil, []byte(compact.Header))
 	if err != nil {
-		return nil, nil, err
+		return said, nil, err
 	}
 	h, err := jws.ParseHeader(data)
 	switch {
 	case err != nil:
-		return nil, nil, err
-	case !strings.EqualFold(h.Type, revlist.Type):
-		return nil, nil, fmt.Errorf("typ is %.32q, not %s", h.Type, revlist.Type)
+		return said, nil, err
+	case !strings.EqualFold(h.Type, l.typ):
+		return said, nil, fmt.Errorf("typ is %.32q, not %s", h.Type, l.typ)
 	}
 	signature, err := jws.Decode(nil, []byte(compact.Signature))
 	if err != nil {
-		return nil, nil, err
+		return said, nil, err
 	}
 	keys, snap, err := l.ring.candidates(ctx, snap, &h)
 	if err != nil {
-		return nil, nil, err
+		return said, nil, err
 	}
 	for _, key := range keys {
 		if err = jws.Verify(h.Algorithm, key, body[:len(compact.SigningInput)], signature); err == nil {
@@ -192,24 +248,24 @@ func (l *list) parse(ctx context.Context, snap *snapshot, body []byte) (*revlist
 		}
 	}
 	if err != nil {
-		return nil, nil, err
+		return said, nil, err
 	}
 	payload, err := jws.Decode(nil, []byte(compact.Payload))
 	if err != nil {
-		return nil, nil, err
+		return said, nil, err
 	}
-	parsed, err := revlist.Parse(payload)
+	said, err = l.parse(payload)
 	switch {
 	case err != nil:
-		return nil, nil, err
-	case parsed.Issuer != l.issuer:
-		return nil, nil, errors.New("it is the list of another issuer")
+		return said, nil, err
+	case said.issuer != "" && said.issuer != l.issuer:
+		return said, nil, errors.New("it is the list of another issuer")
 	}
-	return parsed, snap.set, nil
+	return said, snap.set, nil
 }
 
 // land ends the attempt: with a list, or with a pause before the next one.
-func (l *list) land(known *listed, err error) {
+func (l *list[T]) land(known *listed[T], err error) {
 	now := l.now()
 	l.mu.Lock()
 	l.attempt = nil
@@ -219,7 +275,7 @@ func (l *list) land(known *listed, err error) {
 		l.backoff = fetch.Backoff{}
 		l.mu.Unlock()
 		if failures > 0 {
-			l.log.Info("revocations of the issuer fetched again", "issuer", l.issuer)
+			l.log.Info(l.name+" of the issuer fetched again", l.source.about(l.issuer)...)
 		}
 		return
 	}
@@ -235,29 +291,103 @@ func (l *list) land(known *listed, err error) {
 	case l.config.WhenStale == StaleIntrospect:
 		serving = "introspection"
 	}
-	l.log.Warn("revocations of the issuer not fetched", "issuer", l.issuer, "error", err, "retry_in", pause, "serving", serving)
+	l.log.Warn(l.name+" of the issuer not fetched", append(l.source.about(l.issuer), "error", err, "retry_in", pause, "serving", serving)...)
 }
 
-// A listSource fetches the list of an issuer. One fetch is under way at a time.
+// A listSource fetches a list of an issuer. One fetch is under way at a time.
 type listSource struct {
-	*finder
-	etag string // of what it returned last; empty: none
+	location
+	client *http.Client
+	etag   string // of what it returned last; empty: none
+}
+
+// A location is where a list is published.
+type location interface {
+	find(ctx context.Context) (uri string, err error)
+	forget() // that it is there, since it is not
+}
+
+// A fixedLocation does not move.
+type fixedLocation string
+
+func (f fixedLocation) find(context.Context) (string, error) { return string(f), nil }
+func (f fixedLocation) forget()                              {}
+
+// about returns the attributes of the log that tell what was fetched.
+func (s *listSource) about(issuer string) []any {
+	if uri, ok := s.location.(fixedLocation); ok {
+		return []any{"issuer", issuer, "uri", place(string(uri))}
+	}
+	return []any{"issuer", issuer}
 }
 
 // get returns the list, or nil if it is still the one with that etag, and for how
 // long it is fresh.
-func (s *listSource) get(ctx context.Context, etag string) (body []byte, fresh time.Duration, err error) {
+func (s *listSource) get(ctx context.Context, etag string, f *form) (body []byte, fresh time.Duration, err error) {
 	uri, err := s.find(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
-	answer, err := fetch.GetChanged(ctx, s.client, uri, revlist.MediaType, etag, revlist.MaxSize)
+	answer, err := fetch.GetChanged(ctx, s.client, uri, f.media, etag, f.size)
 	if err != nil {
 		s.forget()
-		return nil, 0, fmt.Errorf("revocations at %s: %w", place(uri), err)
+		return nil, 0, fmt.Errorf("%s at %s: %w", f.name, place(uri), err)
 	}
 	if !answer.NotModified {
 		body, s.etag = answer.Body, answer.Header.Get("ETag")
 	}
 	return body, fetch.Freshness(answer.Header), nil
+}
+
+// A gate bounds how many fetches of several lists are under way, and how many wait for
+// that. A nil gate bounds nothing.
+type gate struct{ inside, through chan struct{} }
+
+const (
+	maxFetches        = 8
+	maxWaitingFetches = 256 // with those that are under way
+)
+
+var errTooManyFetches = errors.New("too many lists are being fetched")
+
+func newGate() *gate {
+	return &gate{inside: make(chan struct{}, maxWaitingFetches), through: make(chan struct{}, maxFetches)}
+}
+
+// enter reports whether a fetch may wait to pass. If so, exit is to be called.
+func (g *gate) enter() bool {
+	if g == nil {
+		return true
+	}
+	select {
+	case g.inside <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g *gate) exit() {
+	if g != nil {
+		<-g.inside
+	}
+}
+
+// pass returns nil when the fetch may begin. Then leave is to be called.
+func (g *gate) pass(ctx context.Context) error {
+	if g == nil {
+		return nil
+	}
+	select {
+	case g.through <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *gate) leave() {
+	if g != nil {
+		<-g.through
+	}
 }

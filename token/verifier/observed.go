@@ -49,7 +49,7 @@ func outcomeOf(err error) (observe.Outcome, string) {
 // reasons are all that there are.
 var reasons = []string{
 	ReasonMalformed, ReasonType, ReasonAlgorithm, ReasonIssuer, ReasonUnknownKey, ReasonSignature, ReasonAudience,
-	ReasonExpired, ReasonNotYetValid, ReasonClaims, ReasonRevoked, ReasonRefused,
+	ReasonExpired, ReasonNotYetValid, ReasonClaims, ReasonRevoked, ReasonStatus, ReasonRefused,
 	ReasonNoToken, ReasonRepeatedHeader, ReasonInsufficientScope, ReasonUnavailable,
 }
 
@@ -117,6 +117,11 @@ func (v *Verifier) Gauges(tell func(observe.Gauge, string, float64)) {
 	for issuer, list := range v.lists {
 		if known := list.current.Load(); known != nil {
 			tell(observe.RevocationsAge, issuer, now.Sub(known.fetched).Seconds())
+		}
+	}
+	for issuer, lists := range v.statusLists {
+		if fetched, ok := lists.oldest(now); ok {
+			tell(observe.RevocationsAge, issuer, now.Sub(fetched).Seconds())
 		}
 	}
 }

@@ -52,7 +52,7 @@ func (v *Verifier) decide(ctx context.Context, token string) (_ *Claims, remembe
 			return nil, false, err
 		}
 	}
-	if v.lists != nil || v.introspector != nil {
+	if v.lists != nil || v.statusLists != nil || v.introspector != nil {
 		if err := v.checkRevoked(ctx, token, claims, now); err != nil {
 			return nil, remembered, err
 		}
