@@ -72,6 +72,7 @@ func TestHostileTextsAreInert(t *testing.T) {
 			// Quotes of attributes are their own: what is in them is left out here.
 			require.NotRegexp(t, `<[^>]* on[a-z]+=`, quotedText.ReplaceAllString(page, `""`), one)
 			require.Equal(t, 1, strings.Count(page, "</html>"), one)
+			require.NotRegexp(t, "<title>[^<]*[\u202a-\u202e\u2066-\u2069]", page, one)
 			for name := range answer.Header() {
 				require.NotContains(t, answer.Header().Get(name), "\n")
 			}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/clientele-go/clientele/admin"
 	"github.com/clientele-go/clientele/audit"
@@ -174,7 +175,20 @@ func (h *Handler) funcs() template.FuncMap {
 		"count": grouped,
 		"dict":  dict,
 		"add":   func(a, b int) int { return a + b },
+
+		"straight": straight,
 	}
+}
+
+// straight returns s without the characters that turn the direction of what stands
+// behind them: a title has no element that ends their effect, as bdi does.
+func straight(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.Is(unicode.Bidi_Control, c) {
+			return -1
+		}
+		return c
+	}, s)
 }
 
 // dict returns its arguments, keys and values in turn, as a map: for a part that
