@@ -34,7 +34,8 @@ type Config struct {
 	// 100 000.
 	CacheSize int
 	// Fresh is how long Lookup may serve a client, at most, that another
-	// process has changed. 0 means store.DefaultFresh, one second.
+	// process has changed. 0 means store.DefaultFresh, one second; for
+	// token requests, while the store is away, token.Config.StoreAway.
 	Fresh time.Duration
 	// KeepOne are grants of which one must stay in use, so that administrators
 	// can't lock themselves out; of each, ServerID and ScopeID count. Once an

@@ -20,7 +20,8 @@ type Config struct {
 	// Store. Nil means one that keeps events for ever.
 	Audit *audit.Log
 	// Fresh is how long, at most, reads may miss a change of another process.
-	// Zero means store.DefaultFresh, one second.
+	// Zero means store.DefaultFresh, one second. While the store is away, token
+	// requests may miss it for token.Config.StoreAway.
 	Fresh time.Duration
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time

@@ -31,7 +31,7 @@ type SnapshotConfig[T any] struct {
 // concurrently.
 //
 // As with Table, a value is served only if the feed has confirmed within the
-// bound that it is current; otherwise it is built anew.
+// bound that it is current; otherwise it is built anew, with the same exception.
 type Snapshot[T any] struct {
 	cfg      SnapshotConfig[T]
 	follower follower

@@ -36,7 +36,8 @@ type TableConfig[T any] struct {
 //
 // A value is served if the store's feed has confirmed, within the bound of
 // TableConfig.Fresh, that nothing newer exists. If that can't be confirmed, Get
-// asks the store itself. The number of cached values is bounded; that an id
+// asks the store itself, unless it is called on behalf of a request that may go on
+// from what is cached (token.Config.StoreAway). The number of cached values is bounded; that an id
 // does not exist is remembered as well (in a smaller bounded room), so that
 // asking for what is absent costs what asking for something costs. One load is
 // under way for an id however many ask, and each waits within its own context.

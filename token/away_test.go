@@ -183,7 +183,7 @@ func TestASilentStoreIsAskedByOneAtATime(t *testing.T) {
 		l.silent.on.Store(true)
 		for range 60 {
 			var all sync.WaitGroup
-			for range 10 {
+			for range 3 {
 				all.Go(func() { l.issues(c) })
 			}
 			all.Wait()
@@ -325,9 +325,18 @@ func TestAClientThatIsDisabledWhileTheStoreIsAwayGetsTokensForStoreAwayAtMost(t 
 			disable(l, c)
 			l.back()
 			time.Sleep(250 * time.Millisecond)
-			l.issues(c) // has somebody look
+			raw := l.issues(c).AccessToken // has somebody look
 			synctest.Wait()
 			require.Equal(t, http.StatusUnauthorized, l.post(c.form()).Code)
+
+			v, err := l.issuer.Verifier(ordersAud)
+			require.NoError(t, err)
+			_, err = v.Verify(t.Context(), raw)
+			require.NoError(t, err, "what it has got lives on")
+			_, err = l.issuer.RevokeClient(l.ctx, c.id)
+			require.NoError(t, err)
+			_, err = v.Verify(t.Context(), raw)
+			require.ErrorIs(t, err, verifier.ErrInvalidToken, "until somebody ends it")
 		})
 	})
 	t.Run("it does not a second and StoreTimeout after a silent store answers again", func(t *testing.T) {

@@ -147,12 +147,13 @@ type Config struct {
 	// JWK Set is served; but nothing that says what is revoked, neither the lists nor
 	// introspection nor a Verifier of the same process, and nothing is changed.
 	//
-	// What others have changed meanwhile can't be known: a client that was disabled,
-	// or a secret that was removed, may be good for a token for StoreAway. Once the
-	// store has answered again it is not. That it answers is found out by the
-	// requests, a second and StoreTimeout after it does at the latest. The first
-	// request that finds the store away waits for half of StoreTimeout, those that
-	// follow do not.
+	// What others have changed meanwhile can't be known: with a client that was
+	// disabled, or a secret that was removed, tokens are to be had for StoreAway, and
+	// they live to their end; RevokeClient ends them, if it is called when this Issuer
+	// has the store again. That it has is found out by the requests, a second and
+	// StoreTimeout after the store answers at the latest, and from then on nothing is
+	// served that is not confirmed. The first request that finds the store away waits
+	// for half of StoreTimeout, those that follow do not.
 	//
 	// LogDurable does not go with it, and what LogBestEffort can't write is lost.
 	StoreAway time.Duration

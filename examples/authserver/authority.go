@@ -101,6 +101,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 		MayIntrospect:        o.introspect.may,
 		Log:                  o.log,
 		StatusListTTL:        o.statuses,
+		StoreAway:            o.storeAway,
 		Observer:             a.observer(),
 	})
 	if errors.Is(err, token.ErrSealed) {

@@ -30,6 +30,9 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 		{"status lists for parts of a second", []string{"-status-lists", "10.5s"}, "in whole seconds"},
 		{"status lists for a negative time", []string{"-status-lists", "-1m"}, "is not 10s to 15m"},
 		{"status lists without a log", []string{"-status-lists", "1m", "-log", "off"}, "-status-lists needs a log"},
+		{"a database that may be away for longer than an hour", []string{"-store-away", "61m"}, "-store-away is 1h1m0s: choose 10s to 1h"},
+		{"a database that may hardly be away", []string{"-store-away", "9s"}, "-store-away is 9s: choose 10s to 1h"},
+		{"a database that may be away and has to have each token", []string{"-store-away", "1m", "-log", "durable"}, "-store-away does not go with -log durable"},
 		{"no data folder", []string{"-data", ""}, "-data is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -45,7 +48,7 @@ func TestWrongFlagsAreRefusedWithoutAnyTrace(t *testing.T) {
 func TestHelpExplainsEverything(t *testing.T) {
 	code, stderr := proctest.Start(t, proctest.Self(t), "-help").Exit()
 	require.Zero(t, code)
-	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "-metrics", "/metrics", "-log", "best-effort", "-notify-webhook", "-notify-key", "-introspect", "-status-lists", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz", "/readyz", "-store", "-sealing-key"} {
+	for _, word := range []string{"-addr", "-data", "-issuer", "-catalog", "-bootstrap", "-clients", "-admin-service", "-numeric-times", "-keep-audit", "-metrics", "/metrics", "-log", "best-effort", "-notify-webhook", "-notify-key", "-introspect", "-status-lists", "/admin/api/v1", "SIGHUP", "sha256", "expiresAt", "/healthz", "/readyz", "-store", "-store-away", "-sealing-key"} {
 		require.Contains(t, stderr, word)
 	}
 }

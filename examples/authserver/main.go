@@ -34,6 +34,7 @@ type options struct {
 	issuer string
 
 	store      string
+	storeAway  time.Duration
 	sealingKey string
 
 	insecureJWKS bool
@@ -65,7 +66,7 @@ const usage = `Authserver issues access tokens to API clients.
   GET  /portal/                 the same for people; a link to sign in stands on standard output;
                                 one can sign in at an OpenID provider too (-oidc-issuer)
   GET  /healthz                 200 while the program lives: for what starts it anew
-  GET  /readyz                  200 while the database answers, else 503: for a load balancer
+  GET  /readyz                  200 while tokens are issued, else 503: for a load balancer
   GET  /metrics                 Prometheus metrics, at the address of -metrics alone
 
 SIGHUP applies the file of -clients again and makes a new link; SIGINT and SIGTERM
@@ -108,6 +109,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`host:port` to listen at; port 0 picks a free one")
 	flags.StringVar(&o.data, "data", "data", "`folder` of clientele.db and sealing.key, made if it is missing")
 	flags.StringVar(&o.store, "store", "", "postgres:// `URL` of the database, in place of the file in -data, which is not used then: several instances share it, with the same -sealing-key, -issuer and -catalog. PGPASSWORD or PGPASSFILE keep the password out of it")
+	flags.DurationVar(&o.storeAway, "store-away", 0, "how `long` tokens go on being issued by secret from what is cached while the database is away, 10s to 1h; a client that was disabled meanwhile gets them for as long (default: not at all)")
 	flags.StringVar(&o.sealingKey, "sealing-key", "", "`file` of the key that seals the signing keys, 32 random bytes in base64: openssl rand -base64 32; it must exist (default sealing.key in -data, made if it is missing)")
 	flags.StringVar(&o.issuer, "issuer", "", "issuer identifier, the `URL` that callers reach this server by (default http://<addr>)")
 	flags.StringVar(&o.catalog, "catalog", "", "`file` with the resource servers {\"records\":[…]}, loaded at every start (default: a small built-in one)")
@@ -155,6 +157,12 @@ func (o options) check(rest []string) error {
 	}
 	if err := o.checkStore(); err != nil {
 		return err
+	}
+	if o.storeAway != 0 && o.log == token.LogDurable {
+		return errors.New("-store-away does not go with -log durable, which issues no token that is not in the database")
+	}
+	if o.storeAway != 0 && (o.storeAway < 10*time.Second || o.storeAway > time.Hour) {
+		return fmt.Errorf("-store-away is %v: choose 10s to 1h, or leave it out", o.storeAway)
 	}
 	if o.keepAudit < 0 {
 		return fmt.Errorf("-keep-audit %v is negative: leave it out to keep audit events for ever", o.keepAudit)

@@ -112,6 +112,7 @@ func TestWhileTheDatabaseIsAwayNothingIsWronglyRefusedOrChanged(t *testing.T) {
 	secret := c.admin(0, http.MethodPost, "/api-clients/"+id+"/secrets", newSecret()).member("value")
 	form := url.Values{"client_id": {id}, "client_secret": {secret}}
 	require.Equal(t, http.StatusOK, c.post(1, form).status)
+	l := c.startLonely(id, form)
 
 	c.pg.Kill()
 	for n := range instances {
@@ -127,6 +128,8 @@ func TestWhileTheDatabaseIsAwayNothingIsWronglyRefusedOrChanged(t *testing.T) {
 		require.GreaterOrEqual(t, c.admin(n, http.MethodPut, "/api-clients/"+id, clientOf("changed", 60, bySecret)).status, 500)
 	}
 
+	l.goesOn()
+
 	c.pg.Restart(c.t)
 	for n := range instances {
 		c.until(n, "/readyz", http.StatusOK)
@@ -135,6 +138,7 @@ func TestWhileTheDatabaseIsAwayNothingIsWronglyRefusedOrChanged(t *testing.T) {
 		got = c.again(func() answer { return c.admin(n, http.MethodGet, "/api-clients/"+id, "") })
 		require.Equal(t, "report", got.member("name"), "%d %s", got.status, got.body)
 	}
+	l.recovers(c)
 }
 
 // A kept is what one worker knows of its API client.
