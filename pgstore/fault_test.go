@@ -25,8 +25,8 @@ const soon = 30 * time.Second
 // after it works again.
 func TestCutNetwork(t *testing.T) {
 	url := pgtest.Database(t)
-	p, through := pgtest.NewProxy(t, url)
-	db := openURL(t, through, pgstore.Config{})
+	p := pgtest.NewProxy(t, url)
+	db := openURL(t, p.URL(), pgstore.Config{})
 	s := tenant(t, db, "main")
 	putNew(t, s, "before")
 	p.Swallow()
@@ -55,8 +55,8 @@ func TestCutNetwork(t *testing.T) {
 
 // A call without a deadline of its own is given up after Config.Timeout.
 func TestTimeout(t *testing.T) {
-	p, through := pgtest.NewProxy(t, pgtest.Database(t))
-	db := openURL(t, through, pgstore.Config{Timeout: time.Second})
+	p := pgtest.NewProxy(t, pgtest.Database(t))
+	db := openURL(t, p.URL(), pgstore.Config{Timeout: time.Second})
 	s := tenant(t, db, "main")
 	p.Swallow()
 	for says, call := range calls(s) {
@@ -72,8 +72,8 @@ func TestTimeout(t *testing.T) {
 // Connections that end are replaced: reads and the beginnings of writes do not
 // even fail.
 func TestHungUp(t *testing.T) {
-	p, through := pgtest.NewProxy(t, pgtest.Database(t))
-	db := openURL(t, through, pgstore.Config{})
+	p := pgtest.NewProxy(t, pgtest.Database(t))
+	db := openURL(t, p.URL(), pgstore.Config{})
 	s := tenant(t, db, "main")
 	r := putNew(t, s, "x")
 	for range 5 {
@@ -90,9 +90,9 @@ func TestHungUp(t *testing.T) {
 // A connection that is lost while a transaction is committed leaves the outcome
 // unknown, and the error says so.
 func TestLostInCommit(t *testing.T) {
-	p, through := pgtest.NewProxy(t, pgtest.Database(t))
+	p := pgtest.NewProxy(t, pgtest.Database(t))
 	// Statements are then sent as text each time.
-	db := openURL(t, through, pgstore.Config{PgBouncer: true})
+	db := openURL(t, p.URL(), pgstore.Config{PgBouncer: true})
 	s := tenant(t, db, "main")
 	putNew(t, s, "before")
 	p.Watch(func(data []byte) pgtest.Verdict {
@@ -123,8 +123,8 @@ func TestLostInCommit(t *testing.T) {
 // writing no longer than its Config.Timeout.
 func TestVanishedWriter(t *testing.T) {
 	url := pgtest.Database(t)
-	p, through := pgtest.NewProxy(t, url)
-	vanishing := openURL(t, through, pgstore.Config{PgBouncer: true, Timeout: time.Second})
+	p := pgtest.NewProxy(t, url)
+	vanishing := openURL(t, p.URL(), pgstore.Config{PgBouncer: true, Timeout: time.Second})
 	s := tenant(t, openURL(t, url, pgstore.Config{}), "main")
 	reached := make(chan struct{}, 1)
 	p.Watch(func(data []byte) pgtest.Verdict {

@@ -45,7 +45,7 @@ func (a *authority) mountAdmin(mux *http.ServeMux) error {
 		return err
 	}
 	api, err := admin.New(admin.Config{
-		Registry: a.clients, Issuer: a.issuer, NumericTimes: a.numericTimes, Logger: a.log,
+		Registry: a.clients, Issuer: a.issuer, NumericTimes: a.numericTimes, Logger: a.log, Now: now,
 		Authorize: admin.Bearer(verifier, a.clients, a.roles),
 	})
 	if err != nil {

@@ -89,7 +89,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 	if err != nil {
 		return nil, err
 	}
-	a.jwks, err = jwks.New(jwks.Config{Allow: a.allowJWKS, Observer: a.observer(), Logger: log})
+	a.jwks, err = jwks.New(jwks.Config{Allow: a.allowJWKS, Observer: a.observer(), Logger: log, Now: now})
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +103,7 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 		StatusListTTL:        o.statuses,
 		StoreAway:            o.storeAway,
 		Observer:             a.observer(),
+		Now:                  now,
 	})
 	if errors.Is(err, token.ErrSealed) {
 		return nil, fmt.Errorf("%s is not the key that the signing keys in %s were sealed with; put that one back: %w", keyPath, path, err)
@@ -113,11 +114,11 @@ func open(ctx context.Context, o options, log *slog.Logger) (_ *authority, err e
 // openClients loads the catalog, and puts together what knows of API clients.
 func (a *authority) openClients(ctx context.Context, o options) (err error) {
 	if a.audit, err = audit.NewLog(audit.Config{
-		Store: a.store, Logger: a.log, Retention: audit.Retention{Events: o.keepAudit},
+		Store: a.store, Logger: a.log, Now: now, Retention: audit.Retention{Events: o.keepAudit},
 	}); err != nil {
 		return err
 	}
-	catalog, err := resource.NewCatalog(resource.Config{Store: a.store, Audit: a.audit})
+	catalog, err := resource.NewCatalog(resource.Config{Store: a.store, Audit: a.audit, Now: now})
 	if err != nil {
 		return err
 	}
@@ -127,7 +128,7 @@ func (a *authority) openClients(ctx context.Context, o options) (err error) {
 	if a.roles, err = findRoles(ctx, catalog, o.adminService); err != nil {
 		return err
 	}
-	cfg := client.Config{Store: a.store, Resources: catalog, Audit: a.audit, AllowJWKS: a.allowJWKS, Observer: a.observer()}
+	cfg := client.Config{Store: a.store, Resources: catalog, Audit: a.audit, AllowJWKS: a.allowJWKS, Observer: a.observer(), Now: now}
 	if a.roles != nil {
 		cfg.KeepOne = a.roles.Full()
 	}
@@ -206,7 +207,7 @@ func (a *authority) sweep(ctx context.Context) {
 	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
 	for {
-		n, err := a.store.Sweep(ctx, time.Now(), store.MaxLimit)
+		n, err := a.store.Sweep(ctx, now(), store.MaxLimit)
 		if err != nil && ctx.Err() == nil {
 			a.log.Error("sweeping failed", "error", err.Error())
 		}

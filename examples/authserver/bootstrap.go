@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/clientele-go/clientele/admin"
 	"github.com/clientele-go/clientele/audit"
@@ -68,7 +67,7 @@ func (a *authority) bootstrap(ctx context.Context, path string) error {
 			Description: "The first API client, made when the server was started with -bootstrap.",
 			Grants:      grants,
 		},
-		Secrets:     []client.ImportedSecret{{Digest: secret.Digest(), ExpiresAt: time.Now().Add(client.MaxSecretValidity)}},
+		Secrets:     []client.ImportedSecret{{Digest: secret.Digest(), ExpiresAt: now().Add(client.MaxSecretValidity)}},
 		HighEntropy: true,
 	}
 	data, err := json.MarshalIndent(bootstrapFile{

@@ -25,7 +25,7 @@ func (a *authority) newReceiver(o options) (token.Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	webhook, err := token.NewWebhook(token.WebhookConfig{URL: o.webhook, Secret: key})
+	webhook, err := token.NewWebhook(token.WebhookConfig{URL: o.webhook, Secret: key, Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("-notify-webhook: %w", err)
 	}

@@ -69,7 +69,7 @@ func (a *authority) mountOIDC(mux *http.ServeMux, sessions *portal.Sessions) err
 		return err
 	}
 	cfg := portaloidc.Config{
-		Issuer: o.issuer, ClientID: o.clientID, Server: server.Scheme + "://" + server.Host, Portal: a.portal, Sessions: sessions, Logger: a.log,
+		Issuer: o.issuer, ClientID: o.clientID, Server: server.Scheme + "://" + server.Host, Portal: a.portal, Sessions: sessions, Logger: a.log, Now: now,
 		Access: portaloidc.Groups{Full: []string{o.admins}, View: []string{o.viewers}}.Access,
 	}
 	if o.secretFile != "" {

@@ -25,12 +25,12 @@ var administrator = admin.Access{
 // mountPortal serves the portal.
 func (a *authority) mountPortal(mux *http.ServeMux) error {
 	// An issuer by http is one on this machine.
-	sessions, err := portal.NewSessions(portal.SessionsConfig{PlainHTTP: strings.HasPrefix(a.issuer.Identifier(), "http:")})
+	sessions, err := portal.NewSessions(portal.SessionsConfig{PlainHTTP: strings.HasPrefix(a.issuer.Identifier(), "http:"), Now: now})
 	if err != nil {
 		return err
 	}
 	a.portal, err = portal.New(portal.Config{
-		Registry: a.clients, Issuer: a.issuer, JWKS: a.jwks, Sessions: sessions, Logger: a.log,
+		Registry: a.clients, Issuer: a.issuer, JWKS: a.jwks, Sessions: sessions, Logger: a.log, Now: now,
 		SignInURL: a.oidc.signInURL(), SignOutURL: a.oidc.signOutURL(),
 	})
 	if err != nil {

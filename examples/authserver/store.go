@@ -29,7 +29,7 @@ func openStore(ctx context.Context, o options) (db io.Closer, st store.Store, na
 		return pg, st, "the database of -store", nil
 	}
 	path := filepath.Join(o.data, "clientele.db")
-	file, err := sqlitestore.Open(ctx, path, sqlitestore.Config{})
+	file, err := sqlitestore.Open(ctx, path, sqlitestore.Config{Now: now})
 	if err != nil {
 		return nil, nil, "", databaseError(path, err)
 	}

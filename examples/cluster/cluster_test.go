@@ -13,7 +13,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
+	"regexp"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,54 +35,163 @@ const (
 // A cluster is three authservers on one PostgreSQL.
 type cluster struct {
 	t       *testing.T
+	setup   setup
 	pg      *pgtest.Server
 	program string
 	dir     string
 	process [instances]*proctest.Process
-	address [instances]string
-	token   string // of an administrator
+	proxy   [instances]*pgtest.Proxy // to the database; nil: there is none
 	http    *http.Client
+
+	signingIn [instances]sync.Mutex // held by who signs in to the portal
+
+	mu      sync.Mutex
+	address [instances]string
+	cookie  [instances]string // of an administrator in the portal; "": not signed in
+
+	first struct { // the API client of an administrator
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	token string // of it
+}
+
+// A setup says how a cluster differs from the usual one.
+type setup struct {
+	disk        string   // where the database is; empty: where temporary files are
+	args        []string // of each authserver
+	proxies     bool     // between each authserver and the database
+	falseClocks bool     // see cluster.setClock
+	lifetime    int      // of tokens in a load, in seconds; 0: 900
 }
 
 // startCluster starts them all at once, on an empty database.
-func startCluster(t *testing.T) *cluster {
+func startCluster(t *testing.T, s setup) *cluster {
 	t.Helper()
-	c := &cluster{t: t, pg: pgtest.Start(t, nil), dir: t.TempDir(), http: &http.Client{Timeout: patience}}
-	c.program = proctest.Build(t, "authserver")
+	if s.lifetime == 0 {
+		s.lifetime = 900
+	}
+	c := &cluster{t: t, setup: s, dir: t.TempDir(), http: &http.Client{
+		Timeout:       patience,
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 64},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 	t.Cleanup(c.http.CloseIdleConnections)
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
-	require.NoError(t, os.WriteFile(filepath.Join(c.dir, "sealing.key"), []byte(base64.StdEncoding.EncodeToString(key)), 0o600))
+	c.pg = pgtest.StartIn(t, s.disk, nil)
+	c.program = program(t, s.falseClocks)
+	c.makeSealingKey()
 	for n := range c.process {
 		c.launch(n)
 	}
 	for n := range c.process {
 		c.wait(n)
 	}
-	var first struct {
-		ID     string `json:"client_id"`
-		Secret string `json:"client_secret"`
-	}
 	text, err := os.ReadFile(filepath.Join(c.dir, "first.json"))
 	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &first))
-	got := c.post(0, url.Values{"client_id": {first.ID}, "client_secret": {first.Secret}})
-	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
-	c.token = got.member("access_token")
+	require.NoError(t, json.Unmarshal(text, &c.first))
+	c.signIn(0)
 	return c
 }
 
+func (c *cluster) makeSealingKey() {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	require.NoError(c.t, os.WriteFile(filepath.Join(c.dir, "sealing.key"), []byte(base64.StdEncoding.EncodeToString(key)), 0o600))
+}
+
+// signIn gets a new token of the administrator.
+func (c *cluster) signIn(n int) {
+	c.t.Helper()
+	got := c.again(func() answer {
+		return c.post(n, url.Values{"client_id": {c.first.ID}, "client_secret": {c.first.Secret}})
+	})
+	require.Equal(c.t, http.StatusOK, got.status, "%s", got.body)
+	c.token = got.member("access_token")
+}
+
+// programs are those that were built, in one folder, by whether they have a false
+// clock.
+var programs struct {
+	mu     sync.Mutex
+	folder string
+	paths  map[bool]string
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(programs.folder)
+	os.Exit(code)
+}
+
+// program returns the path of the authserver.
+func program(t *testing.T, falseClock bool) string {
+	t.Helper()
+	programs.mu.Lock()
+	defer programs.mu.Unlock()
+	if path := programs.paths[falseClock]; path != "" {
+		return path
+	}
+	if programs.folder == "" {
+		folder, err := os.MkdirTemp("", "clientele-cluster-")
+		require.NoError(t, err)
+		programs.folder, programs.paths = folder, map[bool]string{}
+	}
+	folder, flags := filepath.Join(programs.folder, "true"), []string(nil)
+	if falseClock {
+		folder, flags = filepath.Join(programs.folder, "false"), []string{"-tags", "falseclock"}
+	}
+	require.NoError(t, os.MkdirAll(folder, 0o700))
+	programs.paths[falseClock] = proctest.BuildIn(t, folder, "authserver", flags...)
+	return programs.paths[falseClock]
+}
+
 func (c *cluster) launch(n int) {
-	args := []string{"-store", c.pg.URL("postgres"), "-sealing-key", filepath.Join(c.dir, "sealing.key"), "-addr", "127.0.0.1:0", "-issuer", issuer}
+	database := c.pg.URL("postgres")
+	if c.setup.proxies {
+		if c.proxy[n] == nil {
+			c.proxy[n] = pgtest.NewProxy(c.t, database)
+		}
+		database = c.proxy[n].URL()
+	}
+	args := []string{"-store", database, "-sealing-key", filepath.Join(c.dir, "sealing.key"), "-addr", "127.0.0.1:0", "-issuer", issuer}
 	if n == 0 {
 		args = append(args, "-bootstrap", filepath.Join(c.dir, "first.json"))
 	}
-	c.process[n] = proctest.Start(c.t, c.program, args...)
+	clock := ""
+	if c.setup.falseClocks {
+		clock = c.clock(n)
+	}
+	// The shell is not there any more when the program runs.
+	script := `CLIENTELE_FALSE_CLOCK=$1 out=$2; export CLIENTELE_FALSE_CLOCK; shift 2; exec "$0" "$@" >"$out"`
+	c.process[n] = proctest.Start(c.t, "/bin/sh", append([]string{"-c", script, c.program, clock, c.stdout(n)}, append(args, c.setup.args...)...)...)
 }
+
+// clock is the file that the clock of an instance is read from.
+func (c *cluster) clock(n int) string { return filepath.Join(c.dir, fmt.Sprintf("clock-%d", n)) }
+
+// setClock sets the clock of an instance, by so much before or behind the right one.
+func (c *cluster) setClock(n int, offset time.Duration) {
+	c.t.Helper()
+	// Never half written.
+	require.NoError(c.t, os.WriteFile(c.clock(n)+".new", []byte(offset.String()), 0o600))
+	require.NoError(c.t, os.Rename(c.clock(n)+".new", c.clock(n)))
+}
+
+// stdout is the file that the standard output of an instance goes into.
+func (c *cluster) stdout(n int) string { return filepath.Join(c.dir, fmt.Sprintf("stdout-%d", n)) }
 
 func (c *cluster) wait(n int) {
 	c.t.Helper()
-	c.address[n] = c.process[n].Wait("authserver listens")["address"].(string)
+	address := c.process[n].Wait("authserver listens")["address"].(string)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.address[n], c.cookie[n] = address, ""
+}
+
+func (c *cluster) at(n int) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.address[n]
 }
 
 // An answer is what an instance said. Its status is 0 if it said nothing.
@@ -97,6 +208,24 @@ func (a answer) member(name string) string {
 	}
 	text, _ := all[name].(string)
 	return text
+}
+
+// is reports whether a member is true.
+func (a answer) is(name string) bool {
+	var all map[string]any
+	if json.Unmarshal(a.body, &all) != nil {
+		return false
+	}
+	value, _ := all[name].(bool)
+	return value
+}
+
+// decode reads the body of a 200.
+func (a answer) decode(to any) error {
+	if a.status != http.StatusOK {
+		return fmt.Errorf("%d %s", a.status, a.body)
+	}
+	return json.Unmarshal(a.body, to)
 }
 
 func (c *cluster) send(req *http.Request, err error) answer {
@@ -118,11 +247,63 @@ func (c *cluster) send(req *http.Request, err error) answer {
 // post sends a token request to an instance.
 func (c *cluster) post(n int, form url.Values) answer {
 	form.Set("grant_type", "client_credentials")
-	req, err := http.NewRequest(http.MethodPost, "http://"+c.address[n]+"/oauth2/v1/token", bytes.NewBufferString(form.Encode()))
+	return c.form(n, "/oauth2/v1/token", form, "")
+}
+
+// form posts a form to an instance, with a cookie if there is one.
+func (c *cluster) form(n int, path string, form url.Values, cookie string) answer {
+	req, err := http.NewRequest(http.MethodPost, "http://"+c.at(n)+path, bytes.NewBufferString(form.Encode()))
 	if err == nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if cookie != "" {
+			req.Header.Set("Cookie", cookie)
+		}
 	}
 	return c.send(req, err)
+}
+
+// portal posts a form to the portal of an instance, with the word YES, after
+// signing in there if that is to be done.
+func (c *cluster) portal(n int, path string) answer {
+	cookie, got := c.session(n)
+	if cookie == "" {
+		return got
+	}
+	return c.form(n, "/portal/"+path, url.Values{"confirm": {"YES"}}, cookie)
+}
+
+var signInLink = regexp.MustCompile(`/portal/sign-in/\S+`)
+
+// session returns the cookie of an administrator, or what the portal said.
+func (c *cluster) session(n int) (cookie string, got answer) {
+	c.signingIn[n].Lock()
+	defer c.signingIn[n].Unlock()
+	c.mu.Lock()
+	cookie = c.cookie[n]
+	c.mu.Unlock()
+	if cookie != "" {
+		return cookie, answer{}
+	}
+	// The link is written after the instance has said that it listens.
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		text, err := os.ReadFile(c.stdout(n))
+		if link := signInLink.Find(text); err == nil && link != nil && bytes.HasSuffix(text, []byte("\n")) {
+			if got = c.form(n, string(link), url.Values{}, ""); got.status != http.StatusSeeOther {
+				return "", got
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			return "", answer{}
+		}
+	}
+	cookie, _, _ = strings.Cut(got.header.Get("Set-Cookie"), ";")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cookie[n] = cookie
+	return cookie, got
 }
 
 // again repeats a request while it gets no answer, or one that says that the
@@ -140,12 +321,12 @@ func (c *cluster) again(request func() answer) (got answer) {
 
 // get gets a public page of an instance.
 func (c *cluster) get(n int, path string) answer {
-	return c.send(http.NewRequest(http.MethodGet, "http://"+c.address[n]+path, nil))
+	return c.send(http.NewRequest(http.MethodGet, "http://"+c.at(n)+path, nil))
 }
 
 // admin sends a request to the admin API of an instance.
 func (c *cluster) admin(n int, method, path, body string) answer {
-	req, err := http.NewRequest(method, "http://"+c.address[n]+"/admin/api/v1"+path, bytes.NewBufferString(body))
+	req, err := http.NewRequest(method, "http://"+c.at(n)+"/admin/api/v1"+path, bytes.NewBufferString(body))
 	if err == nil {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 		req.Header.Set("Content-Type", "application/json")
@@ -153,10 +334,19 @@ func (c *cluster) admin(n int, method, path, body string) answer {
 	return c.send(req, err)
 }
 
-// clientOf is an API client as it is sent to the admin API.
-func clientOf(name string, lifetime int, authentication string) string {
-	return fmt.Sprintf(`{"name":%q,"status":true,"accessTokenLifeTime":%d,"clientAuthentication":%s,
-		"clientResources":[{"id":"example","selectedScopes":[{"id":"orders::reader"}]}]}`, name, lifetime, authentication)
+// scopeOf returns the scope that goes with a lifetime, so that half of an edit can
+// be told from the whole.
+func scopeOf(lifetime int) string { return []string{"orders::reader", "orders::editor"}[lifetime%2] }
+
+// clientOf is an API client as it is sent to the admin API, with the scopes that
+// are given or else the one that goes with the lifetime.
+func clientOf(name string, lifetime int, authentication string, scopes ...string) string {
+	if scopes == nil {
+		scopes = []string{scopeOf(lifetime)}
+	}
+	return fmt.Sprintf(`{"name":%q,"description":"%d","status":true,"accessTokenLifeTime":%d,"clientAuthentication":%s,
+		"clientResources":[{"id":"example","selectedScopes":[{"id":"%s"}]}]}`,
+		name, lifetime, lifetime, authentication, strings.Join(scopes, `"},{"id":"`))
 }
 
 const bySecret = `{"authType":"SECRET"}`
@@ -169,25 +359,7 @@ func (c *cluster) add(name, authentication string) (id string) {
 	return got.member("id")
 }
 
-func newSecret() string {
-	return `{"expiresAt":"` + strconv.FormatInt(time.Now().AddDate(0, 0, 90).Unix(), 10) + `"}`
-}
-
-// secrets returns the ids of the secrets of a client.
-func (c *cluster) secrets(n int, id string) []string {
-	c.t.Helper()
-	got := c.again(func() answer { return c.admin(n, http.MethodGet, "/api-clients/"+id+"/secrets", "") })
-	require.Equal(c.t, http.StatusOK, got.status, "%s", got.body)
-	var all []struct {
-		ID string `json:"id"`
-	}
-	require.NoError(c.t, json.Unmarshal(got.body, &all))
-	ids := make([]string, len(all))
-	for i, s := range all {
-		ids[i] = s.ID
-	}
-	return ids
-}
+func newSecret() string { return `{"expiresAt":"` + inDays(90) + `"}` }
 
 // until waits until an instance serves requests again.
 func (c *cluster) until(n int, path string, status int) {

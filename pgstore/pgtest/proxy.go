@@ -12,6 +12,7 @@ import (
 // A Proxy stands between a program and a server, and does what networks do. Its
 // methods may be called concurrently.
 type Proxy struct {
+	url      string
 	listener net.Listener
 	target   string
 	closed   chan struct{}
@@ -35,9 +36,8 @@ const (
 	HangUp         // it passes, but the connection ends before an answer does
 )
 
-// NewProxy returns a proxy for the server of a URL, and the URL to use. It ends
-// with the test.
-func NewProxy(t testing.TB, serverURL string) (*Proxy, string) {
+// NewProxy returns a proxy for the server of a URL. It ends with the test.
+func NewProxy(t testing.TB, serverURL string) *Proxy {
 	t.Helper()
 	u, err := url.Parse(serverURL)
 	if err != nil {
@@ -61,8 +61,12 @@ func NewProxy(t testing.TB, serverURL string) (*Proxy, string) {
 		p.ended.Wait()
 	})
 	u.Host = l.Addr().String()
-	return p, u.String()
+	p.url = u.String()
+	return p
 }
+
+// URL returns the URL to use in the place of that of the server.
+func (p *Proxy) URL() string { return p.url }
 
 func (p *Proxy) accept() {
 	for {
