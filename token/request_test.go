@@ -283,9 +283,7 @@ func TestBasicCarriesAnyCharacter(t *testing.T) {
 // SECURITY 11: whatever is wrong with the client, the answer is the same.
 func TestEveryFailedAuthenticationLooksTheSame(t *testing.T) {
 	a := newAuthority(t)
-	enabled, disabled, deleted, other := a.add("enabled"), a.add("disabled"), a.add("deleted"), a.add("other")
-	_, err := a.registry.Disable(a.ctx, disabled.id)
-	require.NoError(t, err)
+	enabled, deleted, other := a.add("enabled"), a.add("deleted"), a.add("other")
 	require.NoError(t, a.registry.Delete(a.ctx, deleted.id))
 
 	replaced := a.add("replaced")
@@ -303,6 +301,9 @@ func TestEveryFailedAuthenticationLooksTheSame(t *testing.T) {
 	require.NoError(t, err)
 	enabled.secret = fresh.Reveal()
 	require.Equal(t, http.StatusOK, a.post(enabled.form()).Code)
+	disabled := a.add("disabled") // by a secret that is valid
+	_, err = a.registry.Disable(a.ctx, disabled.id)
+	require.NoError(t, err)
 
 	var first answer
 	ids := map[string]bool{}
@@ -312,7 +313,7 @@ func TestEveryFailedAuthenticationLooksTheSame(t *testing.T) {
 	}{
 		{"unknown client", token.ReasonUnknownClient, known{"unknown", enabled.secret}},
 		{"deleted client", token.ReasonUnknownClient, deleted},
-		{"disabled client", token.ReasonExpiredSecret, disabled},
+		{"disabled client", token.ReasonDisabled, disabled},
 		{"wrong secret", token.ReasonMistypedSecret, known{enabled.id, "wrong"}},
 		{"the secret of another client", token.ReasonWrongSecret, known{enabled.id, other.secret}},
 		{"expired secret", token.ReasonExpiredSecret, expired},
