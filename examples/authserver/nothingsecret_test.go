@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -71,13 +72,33 @@ func TestNothingSecretIsWrittenAnywhere(t *testing.T) {
 	require.NoError(t, err)
 	h.secret("a private key", strings.Split(string(private), "\n")[2])
 	h.secret("the declared secret", reportSecret)
-	clients := write(t, dir, "clients.json", "["+declared("report", reportSecret)+","+
+	clients := write(t, dir, "clients.json", "["+declared("report", reportSecret)+","+withCertificate(t, "soon", time.Now().AddDate(0, 0, 20))+","+
 		declaredKeys(t, "by-key", map[string]any{"authType": "PUBKEYCERT", "publicKeys": []any{map[string]any{"keyName": "k", "keyValue": public}}})+"]")
 	first := filepath.Join(dir, "first.json")
 
+	// What flags bring along.
+	called := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			called <- r.URL.Path
+		}
+		http.NotFound(w, r)
+	}))
+	defer hook.Close()
+	const webhookKey, webhookPath, oidcSecret = "d2ViaG9vay1rZXktb2YtMzItcmFuZG9tLWJ5dGVzLi4=", "/hooks/a-path-that-is-secret", "a-secret-at-the-provider"
+	h.secret("the key of the webhook", webhookKey)
+	h.secret("the path of the webhook", webhookPath)
+	h.secret("the client secret at the OpenID provider", oidcSecret)
+	flags := []string{"-debug", "-bootstrap", first, "-clients", clients, "-metrics", "127.0.0.1:0",
+		"-notify-webhook", hook.URL + webhookPath, "-notify-key", write(t, dir, "webhook.key", webhookKey),
+		"-oidc-issuer", hook.URL, "-oidc-client-id", "portal", "-oidc-secret-file", write(t, dir, "oidc.secret", oidcSecret), "-oidc-admins", "admins",
+	}
+
 	t.Setenv("CLIENTELE_TEST_DUMP", dumps) // see dump
 	run := func(end syscall.Signal) (stderr string, issued int) {
-		p, stdout, listens := startListening(t, dir, "-debug", "-bootstrap", first, "-clients", clients)
+		p, stdout, listens := startListening(t, dir, flags...)
+		metrics := p.Wait("metrics served")["address"].(string)
+		require.Equal(t, webhookPath, <-called)
 		address, issuer := listens["address"].(string), listens["issuer"].(string)
 		s := &server{p, t, dir, address, issuer}
 		b := readBootstrap(t, first)
@@ -192,6 +213,15 @@ func TestNothingSecretIsWrittenAnywhere(t *testing.T) {
 		conn.Close()
 		h.search("the answer to rubbish", answer)
 
+		for _, page := range []string{address + "/portal/oidc/sign-in", address + "/portal/oidc/callback?state=x&code=" + guess, metrics + "/metrics", address + "/readyz"} {
+			resp, err := http.Get("http://" + page)
+			require.NoError(t, err)
+			text, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			h.search(page, append(text, fmt.Sprint(resp.Header)...))
+		}
+
 		p.Signal(end)
 		_, stderr = p.Exit()
 		text, err := os.ReadFile(stdout)
@@ -213,6 +243,8 @@ func TestNothingSecretIsWrittenAnywhere(t *testing.T) {
 	sealing()
 	require.Equal(t, issued, strings.Count(stderr, `"msg":"token issued"`), "it is at debug level")
 	require.Contains(t, stderr, `"level":"DEBUG","msg":"token refused"`)
+	require.Contains(t, stderr, `"msg":"portal sign-in failed"`)
+	require.Contains(t, stderr, `"msg":"credential expires soon"`)
 	h.search("the log", []byte(stderr))
 
 	crashed, _ := run(syscall.SIGQUIT)
