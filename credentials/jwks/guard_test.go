@@ -117,11 +117,16 @@ func names(asked *atomic.Int32, addresses ...string) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		client, server := net.Pipe()
 		go serveName(server, func(kind uint16) net.IP {
-			if kind != 1 {
-				return nil // no AAAA
+			const a, aaaa = 1, 28
+			next := addresses[min(int(asked.Load()), len(addresses)-1)]
+			if six := strings.Contains(next, ":"); six != (kind == aaaa) || !six && kind != a {
+				return nil
 			}
-			i := min(int(asked.Add(1)), len(addresses)) - 1
-			return net.ParseIP(addresses[i]).To4()
+			asked.Add(1)
+			if kind == aaaa {
+				return net.ParseIP(next)
+			}
+			return net.ParseIP(next).To4()
 		})
 		return client, nil
 	}}
@@ -147,7 +152,7 @@ func serveName(conn net.Conn, find func(kind uint16) net.IP) {
 	copy(answer[2:], []byte{0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0})
 	if ip := find(binary.BigEndian.Uint16(query[end-4:])); ip != nil {
 		answer[7] = 1
-		answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
+		answer = append(answer, 0xc0, 12, query[end-4], query[end-3], 0, 1, 0, 0, 0, 0, 0, byte(len(ip)))
 		answer = append(answer, ip...)
 	}
 	conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
@@ -216,6 +221,37 @@ func TestSecurity34TheDefaultClientDoesNotConnectToThisMachine(t *testing.T) {
 		require.NotZero(t, asked.Load())
 		_, err = client.Get("http://inside.example:" + port + "/")
 		require.ErrorIs(t, err, errScheme)
+	}
+	require.Zero(t, hits.Load())
+}
+
+// An address of this machine, or of what is near, that hides in one of IPv6.
+func TestSecurity34AddressesWithinIPv6AreNotConnectedTo(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	var hits atomic.Int32
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			hits.Add(1)
+			conn.Close()
+		}
+	}()
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	for _, address := range []string{
+		"::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "::1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "fe80::1", "fd00:ec2::254",
+	} {
+		var asked atomic.Int32
+		_, err := newClient(Allow{AnyPort: true}, names(&asked, address)).Get("https://inside.example:" + port + "/")
+		require.EqualValues(t, 1, asked.Load(), address)
+		require.Error(t, err, address)
+		if net.ParseIP(address).To4() != nil { // else the machine may have no IPv6, which ends it sooner
+			require.ErrorIs(t, err, ssrf.ErrProhibitedIP, address)
+		}
 	}
 	require.Zero(t, hits.Load())
 }

@@ -84,6 +84,9 @@ func TestSecurity36HostileServers(t *testing.T) {
 		"promises a length and hangs up": {func(conn net.Conn) { io.WriteString(conn, head+"Content-Length: 100\r\n\r\n{}") }, jwks.ReasonIncomplete, 0},
 		"promises more than is taken":    {drip(head+"Content-Length: 999999999999\r\n\r\n", " ", time.Second), jwks.ReasonTooLarge, 0},
 		"is no web server":               {drip("SSH-2.0-OpenSSH_9.9\r\n", "x", time.Second), jwks.ReasonUnreachable, 5 * time.Second},
+		"sends zstd":                     {func(conn net.Conn) { io.WriteString(conn, head+"Content-Encoding: zstd\r\n\r\n{\"keys\":[]}") }, jwks.ReasonEncoding, 0},
+		"speaks HTTP/2 unasked":          {func(conn net.Conn) { io.WriteString(conn, "\x00\x00\x00\x04\x00\x00\x00\x00\x00") }, jwks.ReasonUnreachable, 5 * time.Second},
+		"switches to another protocol":   {drip("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", "x", time.Second), jwks.ReasonStatus, 0},
 		"sends a gzip bomb":              {func(conn net.Conn) { io.WriteString(conn, head+"Content-Encoding: gzip\r\n\r\n"); conn.Write(bomb()) }, jwks.ReasonEncoding, 0},
 		"hides a gzip bomb among headers": {func(conn net.Conn) {
 			io.WriteString(conn, head+"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n\r\n")
@@ -182,6 +185,27 @@ func TestSecurity41CertificatesAreVerified(t *testing.T) {
 			require.Contains(t, invalid.Message, tc.message)
 			require.NotContains(t, invalid.Message, "internal.example")
 			requireUnavailable(t, cache, keysURL)
+		})
+	}
+}
+
+func TestSecurity41OldVersionsOfTLSAreRefused(t *testing.T) {
+	for version, good := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, setOf(newJWK(t, "a")))
+			}))
+			server.TLS = &tls.Config{MinVersion: version, MaxVersion: version}
+			server.Config.ErrorLog = quiet()
+			server.StartTLS()
+			defer server.Close()
+			cache := newCache(t, nil, func(cfg *jwks.Config) { cfg.HTTPClient, cfg.Allow.Loopback = server.Client(), true })
+			if good {
+				requireKeys(t, cache, server.URL, "a")
+				return
+			}
+			requireInvalid(t, cache, server.URL, jwks.ReasonUnreachable)
+			requireUnavailable(t, cache, server.URL)
 		})
 	}
 }
