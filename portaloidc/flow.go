@@ -93,7 +93,7 @@ func (h *Handler) cookieName() string {
 // setCookie sets the cookie of a sign-in. Lax, because who comes back from the
 // provider comes from another site.
 func (h *Handler) setCookie(w http.ResponseWriter, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure but on the loopback address, where PlainHTTP says so
+	http.SetCookie(w, &http.Cookie{ // #nosec G124 -- Secure but where Config.Server is a loopback address, by http
 		Name: h.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: !h.plain, SameSite: http.SameSiteLaxMode,
 	})

@@ -238,7 +238,7 @@ func (s *Sessions) cookieName() string {
 // link from a ticket, is signed in; what changes something passes
 // http.CrossOriginProtection.
 func (s *Sessions) cookie(value string, maxAge int) *http.Cookie {
-	return &http.Cookie{ // #nosec G124 -- Secure but on the loopback address, which Config.PlainHTTP says
+	return &http.Cookie{ // #nosec G124 -- Secure but on the loopback address, which SessionsConfig.PlainHTTP says
 		Name: s.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, Secure: !s.cfg.PlainHTTP, SameSite: http.SameSiteLaxMode,
 	}
