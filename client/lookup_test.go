@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,4 +181,36 @@ func TestCachedClientsShareTheGrantsThatAreTheSame(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, two.Grants, again.Grants)
 	require.NotSame(t, &two.Grants[0], &again.Grants[0], "it was forgotten")
+}
+
+func TestCachedClientsShareTheLabelsThatAreTheSame(t *testing.T) {
+	f := newFixture(t)
+	look := func(name string, labels map[string]string) *client.Client {
+		c, err := f.Lookup(f.ctx, f.add(t, client.Spec{Name: name, Labels: labels}).ID)
+		require.NoError(t, err)
+		require.Equal(t, f.get(t, c.ID), c)
+		return c
+	}
+	same := func(a, b *client.Client) bool {
+		return reflect.ValueOf(a.Labels).Pointer() == reflect.ValueOf(b.Labels).Pointer()
+	}
+	one := look("one", map[string]string{"owner": "ops", "team": "a"})
+	require.True(t, same(one, look("two", map[string]string{"team": "a", "owner": "ops"})))
+	require.False(t, same(one, look("one less", map[string]string{"owner": "ops"})))
+	require.False(t, same(one, look("another value", map[string]string{"owner": "ops", "team": "b"})))
+	require.False(t, same(one, look("the other way round", map[string]string{"team": "ops", "owner": "a"})))
+	require.Empty(t, look("without", nil).Labels)
+
+	// What a caller may change is its own.
+	_, err := f.Edit(f.ctx, one.ID, func(c *client.Client) error { c.Labels["team"] = "c"; return nil })
+	require.NoError(t, err)
+	require.Equal(t, "a", one.Labels["team"])
+	require.Equal(t, "a", look("three", map[string]string{"owner": "ops", "team": "a"}).Labels["team"])
+
+	// There is an end to what is remembered, and all go on having what is theirs.
+	for i := range 1100 {
+		look(fmt.Sprint("client ", i), map[string]string{"ticket": fmt.Sprint(i)})
+	}
+	again := look("four", map[string]string{"owner": "ops", "team": "a"})
+	require.False(t, same(one, again), "it was forgotten")
 }

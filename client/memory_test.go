@@ -42,16 +42,18 @@ func BenchmarkHeapPerCachedClient(b *testing.B) {
 	const clients = 20_000
 	for _, c := range []struct {
 		title  string
+		labels map[string]string
 		grants []client.Grant
 	}{
-		{"one grant, one secret", []client.Grant{grant("orders", "shop::read")}},
-		{"three grants, one secret", []client.Grant{grant("orders", "shop::read"), grant("orders", "bank::read"), grant("metrics", "node::read")}},
+		{"one grant, one secret", nil, []client.Grant{grant("orders", "shop::read")}},
+		{"three grants, one secret", nil, []client.Grant{grant("orders", "shop::read"), grant("orders", "bank::read"), grant("metrics", "node::read")}},
+		{"one grant, one secret, one label", map[string]string{"owner": "ops"}, []client.Grant{grant("orders", "shop::read")}},
 	} {
 		b.Run(c.title, func(b *testing.B) {
 			f := newFixture(b)
 			ids, text := make([]string, clients), 0
 			for i := range ids {
-				added := f.add(b, client.Spec{Name: fmt.Sprintf("nightly report %06d", i), Grants: c.grants})
+				added := f.add(b, client.Spec{Name: fmt.Sprintf("nightly report %06d", i), Labels: c.labels, Grants: c.grants})
 				f.addSecret(b, added.ID, 90*day)
 				ids[i], text = added.ID, text+textOf(f.get(b, added.ID))
 			}

@@ -193,6 +193,7 @@ func (t *Table[T]) read(ctx context.Context, id string) (value T, err error) {
 	if err != nil {
 		return value, err
 	}
+	record.ID = id // the text that is the key here: many stores return another
 	value, err = t.cfg.Decode(record)
 	if err != nil {
 		return value, fmt.Errorf("%s %.64q: %w", t.cfg.Kind, id, err)
