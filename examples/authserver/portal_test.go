@@ -50,7 +50,7 @@ func TestThePortalByItsLink(t *testing.T) {
 }
 
 // The commands that the portal shows for a client get a token in a plain shell,
-// whatever the key.
+// whatever the key; and so does the Go program beside them, word for word.
 func TestTheCommandsThatThePortalShows(t *testing.T) {
 	for _, program := range []string{"sh", "curl", "openssl"} {
 		if _, err := exec.LookPath(program); err != nil && os.Getenv("CLIENTELE_NO_SKIP") != "1" {
@@ -105,6 +105,20 @@ func TestTheCommandsThatThePortalShows(t *testing.T) {
 			require.NoError(t, err, "%s", said)
 			require.Contains(t, string(said), `"access_token"`, "%s", command)
 			require.Contains(t, string(said), `"orders::reader"`)
+			if id != "secret" && id != "ed25519" {
+				return
+			}
+			found = regexp.MustCompile(`(?s)<pre id="program"[^>]*><code>(.*?)</code>`).FindSubmatch(text)
+			require.NotNil(t, found, "%s", text)
+			write(t, folder, "client-secret.txt", reportSecret)
+			source := write(t, folder, "main.go", html.UnescapeString(string(found[1])))
+			said, err = exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(folder, "program"), source).CombinedOutput()
+			require.NoError(t, err, "%s", said)
+			program := exec.CommandContext(t.Context(), filepath.Join(folder, "program"))
+			program.Dir = folder
+			said, err = program.CombinedOutput()
+			require.NoError(t, err, "%s", said)
+			require.Regexp(t, `^[\w-]+\.[\w-]+\.[\w-]+\n$`, string(said))
 		})
 	}
 }
