@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 
 // List returns a page of the records that match q. A page that begins far from
 // the beginning is found by a cursor (After) at once, by an offset in the time
-// it takes to count up to it in an index.
+// it takes to count up to it in an index: from the end, if that is nearer and
+// known by Count.
 func (s *Store) List(ctx context.Context, q store.Query) (page store.Page, err error) {
 	const doing = "list"
 	if err := q.Check(); err != nil {
@@ -49,8 +51,43 @@ func (s *Store) list(c *conn, q *store.Query) (page store.Page, err error) {
 			return page, err
 		}
 		page.Total = int(total)
+		if q.After == "" && q.Offset > page.Total/2 {
+			return sel.fromTheEnd(c, page.Total)
+		}
 	}
-	paged, err := sel.page()
+	return sel.read(c, page.Total)
+}
+
+// fromTheEnd reads a page of which the end of the selection is nearer than its
+// beginning, backwards: an offset costs what is skipped.
+func (s *selection) fromTheEnd(c *conn, total int) (store.Page, error) {
+	q := *s.query
+	before := total - q.Offset // from the first record of the page to the end
+	if before <= 0 {
+		return store.Page{Total: total}, nil
+	}
+	backwards := q
+	backwards.Descending = !q.Descending
+	backwards.Limit = min(q.Limit, before)
+	backwards.Offset = before - backwards.Limit
+	turned := *s
+	turned.query = &backwards
+	page, err := turned.read(c, total)
+	if err != nil {
+		return page, err
+	}
+	slices.Reverse(page.Records)
+	if page.Next = ""; backwards.Offset > 0 && len(page.Records) > 0 {
+		page.Next = store.At(page.Records[len(page.Records)-1])
+	}
+	return page, nil
+}
+
+// read reads the page.
+func (s *selection) read(c *conn, total int) (page store.Page, err error) {
+	page.Total = total
+	q := s.query
+	paged, err := s.page()
 	if err != nil {
 		return page, err
 	}

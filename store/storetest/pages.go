@@ -117,15 +117,20 @@ func testPageOffset(t *testing.T, s fixture) {
 		for _, limit := range []int{1, 3, 100, store.MaxLimit} {
 			from := min(offset, len(ids))
 			to := min(from+limit, len(ids))
-			for _, q := range []store.Query{{Kind: "client"}, {Kind: "client", Descending: true}, {Kind: "client", Count: true}} {
+			for _, q := range []store.Query{{Kind: "client"}, {Kind: "client", Descending: true}, {Kind: "client", Count: true}, {Kind: "client", Descending: true, Count: true}} {
 				q.Offset, q.Limit = offset, limit
 				want := ids
 				if q.Descending {
 					want = backward
 				}
 				s.wantIDs(q, want[from:to]...)
-				if next := s.list(q).Next; (next != "") != (to < len(ids)) {
+				next := s.list(q).Next
+				if (next != "") != (to < len(ids)) {
 					t.Errorf("List %s: Next %q, but %d records follow", describe(q), next, len(ids)-to)
+				}
+				if next != "" {
+					q.After, q.Offset, q.Limit = next, 0, store.MaxLimit
+					s.wantIDs(q, want[to:]...)
 				}
 			}
 		}
