@@ -363,7 +363,7 @@ func (l *load) checkCrowd(n int) error {
 // checkTokens has a resource server look at all tokens: one that knows an instance
 // by HTTP alone, and fetches the list of what was revoked.
 func (l *load) checkTokens(n int) error {
-	v, err := l.verifier(n, time.Now)
+	v, err := l.verifier(n)
 	if err != nil {
 		return err
 	}
@@ -387,9 +387,9 @@ func (l *load) checkTokens(n int) error {
 }
 
 // verifier returns a Verifier that knows an instance.
-func (c *cluster) verifier(n int, now func() time.Time) (*verifier.Verifier, error) {
+func (c *cluster) verifier(n int) (*verifier.Verifier, error) {
 	return verifier.New(verifier.Config{
-		Issuer: issuer, Audience: audience, HTTPClient: &http.Client{Transport: proctest.At(c.at(n))}, Now: now,
+		Issuer: issuer, Audience: audience, HTTPClient: &http.Client{Transport: proctest.At(c.at(n))},
 		Revocation: verifier.Revocation{Mode: verifier.ModeList}, Logger: slog.New(slog.DiscardHandler),
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +60,7 @@ type cluster struct {
 // A setup says how a cluster differs from the usual one.
 type setup struct {
 	disk        string   // where the database is; empty: where temporary files are
+	alone       string   // the folder of one authserver, which has no other database
 	args        []string // of each authserver
 	proxies     bool     // between each authserver and the database
 	falseClocks bool     // see cluster.setClock
@@ -77,13 +79,16 @@ func startCluster(t *testing.T, s setup) *cluster {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	t.Cleanup(c.http.CloseIdleConnections)
-	c.pg = pgtest.StartIn(t, s.disk, nil)
 	c.program = program(t, s.falseClocks)
-	c.makeSealingKey()
-	for n := range c.process {
+	size := 1
+	if s.alone == "" {
+		c.pg, size = pgtest.StartIn(t, s.disk, nil), instances
+		c.makeSealingKey()
+	}
+	for n := range size {
 		c.launch(n)
 	}
-	for n := range c.process {
+	for n := range size {
 		c.wait(n)
 	}
 	text, err := os.ReadFile(filepath.Join(c.dir, "first.json"))
@@ -91,6 +96,12 @@ func startCluster(t *testing.T, s setup) *cluster {
 	require.NoError(t, json.Unmarshal(text, &c.first))
 	c.signIn(0)
 	return c
+}
+
+// startAlone starts one authserver, instance 0, on SQLite in a folder.
+func startAlone(t *testing.T, folder string) *cluster {
+	t.Helper()
+	return startCluster(t, setup{alone: folder})
 }
 
 func (c *cluster) makeSealingKey() {
@@ -146,14 +157,12 @@ func program(t *testing.T, falseClock bool) string {
 }
 
 func (c *cluster) launch(n int) {
-	database := c.pg.URL("postgres")
-	if c.setup.proxies {
-		if c.proxy[n] == nil {
-			c.proxy[n] = pgtest.NewProxy(c.t, database)
-		}
-		database = c.proxy[n].URL()
+	args := append([]string{"-addr", "127.0.0.1:0", "-issuer", issuer}, c.setup.args...)
+	if c.setup.alone != "" {
+		args = append(args, "-data", c.setup.alone)
+	} else {
+		args = append(args, "-store", c.database(n), "-sealing-key", filepath.Join(c.dir, "sealing.key"))
 	}
-	args := []string{"-store", database, "-sealing-key", filepath.Join(c.dir, "sealing.key"), "-addr", "127.0.0.1:0", "-issuer", issuer}
 	if n == 0 {
 		args = append(args, "-bootstrap", filepath.Join(c.dir, "first.json"))
 	}
@@ -163,7 +172,29 @@ func (c *cluster) launch(n int) {
 	}
 	// The shell is not there any more when the program runs.
 	script := `CLIENTELE_FALSE_CLOCK=$1 out=$2; export CLIENTELE_FALSE_CLOCK; shift 2; exec "$0" "$@" >"$out"`
-	c.process[n] = proctest.Start(c.t, "/bin/sh", append([]string{"-c", script, c.program, clock, c.stdout(n)}, append(args, c.setup.args...)...)...)
+	c.process[n] = proctest.Start(c.t, "/bin/sh", append([]string{"-c", script, c.program, clock, c.stdout(n)}, args...)...)
+}
+
+// database returns by which URL an instance reaches the database.
+func (c *cluster) database(n int) string {
+	server := c.pg.URL("postgres")
+	if !c.setup.proxies {
+		return server
+	}
+	if c.proxy[n] == nil {
+		c.proxy[n] = pgtest.NewProxy(c.t, server)
+	}
+	return c.proxy[n].URL()
+}
+
+// stop stops an instance in good order, and returns what it has logged.
+func (c *cluster) stop(n int) (stderr string) {
+	c.t.Helper()
+	c.process[n].Signal(syscall.SIGTERM)
+	code, stderr := c.process[n].Exit()
+	require.Zero(c.t, code, stderr)
+	require.NotContains(c.t, stderr, "requests were cut off")
+	return stderr
 }
 
 // clock is the file that the clock of an instance is read from.
@@ -311,7 +342,9 @@ func (c *cluster) session(n int) (cookie string, got answer) {
 // connection that was lost.
 func (c *cluster) again(request func() answer) (got answer) {
 	c.t.Helper()
-	for deadline := time.Now().Add(patience); ; {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
 		if got = request(); got.status != 0 && got.status < 500 {
 			return got
 		}

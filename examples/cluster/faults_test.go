@@ -17,11 +17,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 )
 
 func TestInstancesThatStartAtOnceAgree(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, setup{})
 
 	t.Run("they make one signing key", func(t *testing.T) {
@@ -91,19 +91,9 @@ func TestInstancesThatStartAtOnceAgree(t *testing.T) {
 	})
 
 	t.Run("an assertion is accepted once, by one of them", func(t *testing.T) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		require.NoError(t, err)
-		der, err := x509.MarshalPKIXPublicKey(key.Public())
-		require.NoError(t, err)
-		public, err := json.Marshal(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
-		require.NoError(t, err)
-		id := c.add("signer", `{"authType":"PUBKEYCERT","publicKeys":[{"keyName":"one","keyValue":`+string(public)+`}]}`)
+		id, key := c.withKey(t)
 		for used := range instances {
-			assertion, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
-				"iss": id, "sub": id, "aud": issuer, "jti": rand.Text(), "exp": time.Now().Add(time.Minute).Unix(),
-			}).SignedString(key)
-			require.NoError(t, err)
-			form := url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}
+			form := assertion(t, id, key, time.Now().Add(time.Minute))
 			got := c.post(used, form)
 			require.Equal(t, http.StatusOK, got.status, "%s", got.body)
 			for n := range instances {
@@ -115,6 +105,7 @@ func TestInstancesThatStartAtOnceAgree(t *testing.T) {
 }
 
 func TestWhileTheDatabaseIsAwayNothingIsWronglyRefusedOrChanged(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, setup{})
 	id := c.add("report", bySecret)
 	secret := c.admin(0, http.MethodPost, "/api-clients/"+id+"/secrets", newSecret()).member("value")
@@ -147,4 +138,16 @@ func TestWhileTheDatabaseIsAwayNothingIsWronglyRefusedOrChanged(t *testing.T) {
 		require.Equal(t, "report", got.member("name"), "%d %s", got.status, got.body)
 	}
 	l.recovers(c)
+}
+
+// withKey adds a client that signs assertions.
+func (c *cluster) withKey(t *testing.T) (id string, key *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	require.NoError(t, err)
+	public, err := json.Marshal(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	require.NoError(t, err)
+	return c.add("signer", `{"authType":"PUBKEYCERT","publicKeys":[{"keyName":"one","keyValue":`+string(public)+`}]}`), key
 }

@@ -30,7 +30,7 @@ func TestWhatIsKilledUnderLoadHasLostNothing(t *testing.T) {
 	var calls [3]int64
 	var clients, pending int
 	for cycle := range *cycles {
-		l, all := c.begin(fmt.Sprintf("cycle%d", cycle), random.Uint64(), 9)
+		l, all := c.begin(fmt.Sprintf("cycle%d", cycle), random.Uint64(), 9, 0)
 		l.await(5 + random.IntN(90))
 		victim := random.IntN(instances + 1)
 		if victim == instances {

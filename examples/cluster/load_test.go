@@ -12,7 +12,10 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Of each call that changes something its caller knows one of three things.
@@ -72,7 +75,8 @@ type kept struct {
 type load struct {
 	*cluster
 	name     string
-	lifetime int // of a new client
+	lifetime int           // of a new client
+	pace     time.Duration // what a worker pauses before each change
 	over     atomic.Bool
 	moment   atomic.Pointer[countdown]
 	calls    [3]atomic.Int64 // by outcome
@@ -151,6 +155,9 @@ func (w *worker) live(k *kept) error {
 		if w.over.Load() {
 			return errStopped
 		}
+		if w.pace > 0 {
+			<-time.After(w.pace)
+		}
 		var err error
 		switch w.random.IntN(10) {
 		case 0, 1:
@@ -185,6 +192,9 @@ func (w *worker) live(k *kept) error {
 
 // change makes a call that leads to a new state, and remembers what became of it.
 func (w *worker) change(k *kept, s step, call func() answer) (answer, error) {
+	if w.over.Load() {
+		return answer{}, errStopped
+	}
 	got := call()
 	switch w.count(got) {
 	case acknowledged:
@@ -288,7 +298,7 @@ func (w *worker) end(k *kept, secrets []secret) error {
 // mustWork gets a token by a secret of which its instance knows.
 func (w *worker) mustWork(k *kept, s secret) error {
 	got := w.tokenBy(w.home, k.id, s.value)
-	for tries := 0; got.status == http.StatusServiceUnavailable && tries < 3; tries++ {
+	for tries := 0; got.status == http.StatusServiceUnavailable && tries < 3 && !w.over.Load(); tries++ {
 		got = w.tokenBy(w.home, k.id, s.value) // as it says
 	}
 	switch outcomeOf(got) {
@@ -377,6 +387,19 @@ func (c *cluster) tokenBy(n int, id, value string) answer {
 	return c.post(n, url.Values{"client_id": {id}, "client_secret": {value}})
 }
 
+// tokenAt gets a token for a client, which tries again as long as it is told to.
+func (c *cluster) tokenAt(t *testing.T, n int, h holder) issued {
+	t.Helper()
+	got := c.again(func() answer { return c.tokenBy(n, h.id, h.value) })
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	one, err := parseToken(got)
+	require.NoError(t, err)
+	return one
+}
+
+// A holder is an API client with a secret.
+type holder struct{ id, value string }
+
 // introspect has a client ask about a token of its own.
 func (c *cluster) introspect(n int, id, value string, t issued) (active bool, got answer) {
 	got = c.form(n, "/oauth2/v1/introspect", url.Values{"client_id": {id}, "client_secret": {value}, "token": {t.raw}}, "")
@@ -413,7 +436,9 @@ func (w *worker) joinCrowd() error {
 // watch looks at all clients of the load, at one instance, as long as it lasts:
 // each is whole, and as the rules say, in every state seen.
 func (l *load) watch(n int) {
-	for !l.over.Load() {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for ; !l.over.Load(); <-tick.C {
 		page := l.admin(n, http.MethodGet, "/api-clients?limit=1000&name[like]="+l.name+"-", "")
 		if page.status != http.StatusOK {
 			continue // it, or the database, is away
@@ -472,9 +497,9 @@ func (s *shown) whole() error {
 func inDays(n int) string { return strconv.FormatInt(time.Now().AddDate(0, 0, n).Unix(), 10) }
 
 // begin starts workers and who watches them. Their end is that of the WaitGroup.
-func (c *cluster) begin(name string, seed uint64, workers int) (*load, *sync.WaitGroup) {
+func (c *cluster) begin(name string, seed uint64, workers int, pace time.Duration) (*load, *sync.WaitGroup) {
 	c.t.Helper()
-	l := &load{cluster: c, name: name, lifetime: c.setup.lifetime}
+	l := &load{cluster: c, name: name, lifetime: c.setup.lifetime, pace: pace}
 	l.crowd.id = c.add(name+"-crowd", bySecret)
 	var all sync.WaitGroup
 	for n := range workers {

@@ -74,6 +74,10 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
+		if p.refuses() {
+			reset(client)
+			continue
+		}
 		server, err := net.Dial("tcp", p.target)
 		if err != nil {
 			reset(client)
@@ -93,12 +97,12 @@ func (p *Proxy) accept() {
 			delete(p.conns, server)
 		}
 		p.mu.Lock()
-		refuse := p.refuse
-		if !refuse {
+		late := p.refuse
+		if !late {
 			p.conns[client], p.conns[server] = true, true
 		}
 		p.mu.Unlock()
-		if refuse {
+		if late {
 			reset(client)
 			reset(server)
 			continue
@@ -106,6 +110,12 @@ func (p *Proxy) accept() {
 		p.ended.Go(func() { defer both(); p.forward(server, client, frozen, true) })
 		p.ended.Go(func() { defer both(); p.forward(client, server, frozen, false) })
 	}
+}
+
+func (p *Proxy) refuses() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refuse
 }
 
 // reset ends a connection so that the other side gets an error, and no end.
