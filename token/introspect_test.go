@@ -126,8 +126,9 @@ func TestIntrospectionByJWT(t *testing.T) {
 	a := newAuthority(t, mayIntrospect("orders"))
 	c, server := a.add("report"), a.add("orders")
 	issued := a.issue(c)
+	asker := server
 	askFor := func(accept ...string) *httptest.ResponseRecorder {
-		r := postTo(introspectPath, server.about(issued.AccessToken).Encode())
+		r := postTo(introspectPath, asker.about(issued.AccessToken).Encode())
 		r.Header["Accept"] = accept
 		w := httptest.NewRecorder()
 		a.issuer.ServeHTTP(w, r)
@@ -139,7 +140,7 @@ func TestIntrospectionByJWT(t *testing.T) {
 		t.Helper()
 		require.Equal(t, "application/token-introspection+jwt", w.Header().Get("Content-Type"))
 		claims := jwt.MapClaims{}
-		parsed, err := jwt.NewParser(jwt.WithTimeFunc(a.clock.Now), jwt.WithIssuer(issuerURL), jwt.WithAudience(server.id)).
+		parsed, err := jwt.NewParser(jwt.WithTimeFunc(a.clock.Now), jwt.WithIssuer(issuerURL), jwt.WithAudience(asker.id)).
 			ParseWithClaims(w.Body.String(), claims, a.keyfunc())
 		require.NoError(t, err)
 		require.Equal(t, "token-introspection+jwt", parsed.Header["typ"])
@@ -171,6 +172,11 @@ func TestIntrospectionByJWT(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, a.post(assertionForm(w.Body.String())).Code)
 		_, err = a.issuer.RevokeToken(a.ctx, w.Body.String())
 		require.ErrorIs(t, err, token.ErrNotOurs)
+	})
+	t.Run("tells nothing to whom the token is not for", func(t *testing.T) {
+		asker = a.add("nosy")
+		defer func() { asker = server }()
+		require.Equal(t, notActive, answer(askFor("application/token-introspection+jwt"))["token_introspection"])
 	})
 	t.Run("tells that one is not active", func(t *testing.T) {
 		require.NoError(t, a.issuer.Revoke(a.ctx, issued.ID, issued.ExpiresAt))
