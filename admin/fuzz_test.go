@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,24 +79,63 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// FuzzQuery sends any query to the lists.
+// FuzzQuery sends any query to the lists, and deletes a client under any If-Match: a
+// list of tags counts as the grammar has it, and nothing passes in which the tag does
+// not stand. {tag} stands for it.
 func FuzzQuery(f *testing.F) {
-	f.Add("offset=0&limit=10&name%5Blike%5D=a")
-	f.Add("label=a:b&label=c:d&status=true&authType=SECRET&scopeId=x&resourceServerId=y")
-	f.Add("from=2026-01-01T00:00:00Z&to=1785643102&text=a&client=b")
 	handler := fuzzHandler(f)
-	f.Fuzz(func(t *testing.T, query string) {
+	send := func(method, path, query, body string, match ...string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, base+path, strings.NewReader(body))
+		r.URL.RawQuery = query
+		r.Header["If-Match"] = match
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	made := send("POST", "/api-clients", "", `{"name":"a"}`)
+	require.Equal(f, http.StatusCreated, made.Code, "%s", made.Body)
+	var c struct{ ID string }
+	require.NoError(f, json.Unmarshal(made.Body.Bytes(), &c))
+	tag := made.Header().Get("ETag")
+	require.NotEmpty(f, tag)
+
+	f.Add("offset=0&limit=10&name%5Blike%5D=a", "{tag}", "")
+	f.Add("label=a:b&label=c:d&status=true&authType=SECRET&scopeId=x&resourceServerId=y", "*", "")
+	f.Add("from=2026-01-01T00:00:00Z&to=1785643102&text=a&client=b", `W/{tag}`, "")
+	for _, seed := range []string{`"a", {tag}`, `"a,{tag},b"`, `"a,"`, ` {tag}	`, `{tag}"`, ",,{tag},", "W/*", `"\"{tag}`, `"a" {tag}`, "{tag}\x00", "\"\xff\",{tag}"} {
+		f.Add("", seed, "")
+		f.Add("", `"x"`, seed)
+	}
+	f.Fuzz(func(t *testing.T, query, first, second string) {
 		for _, path := range []string{"/api-clients", "/resource-servers", "/audit-events"} {
-			r := httptest.NewRequest("GET", base+path, nil)
-			r.URL.RawQuery = query
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, r)
+			w := send("GET", path, query, "")
 			if w.Code != 200 && w.Code != 400 {
 				t.Fatalf("%s: status %d: %s", path, w.Code, w.Body)
 			}
 		}
+		fields := []string{strings.ReplaceAll(first, "{tag}", tag), strings.ReplaceAll(second, "{tag}", tag)}
+		w := send("DELETE", "/api-clients/"+c.ID, "dryRun=true", "", fields...)
+		if w.Code != http.StatusNoContent && w.Code != http.StatusOK && w.Code != http.StatusPreconditionFailed {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+		all := strings.Join(fields, ",")
+		passed := w.Code != http.StatusPreconditionFailed
+		if passed && !strings.Contains(all, tag) && !strings.Contains(all, "*") {
+			t.Errorf("%q passes for %s", all, tag)
+		}
+		if entityTags.MatchString(all) {
+			named := slices.Contains(entityTag.FindAllString(all, -1), tag)
+			require.Equal(t, named, passed, "%q for %s", all, tag)
+		}
 	})
 }
+
+// A list of entity tags as RFC 9110 §5.6.1 and §8.8.3 have it, but for the empty
+// elements that a list may have; and one of them.
+var (
+	entityTags = regexp.MustCompile(`^[ \t]*(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"(?:[ \t]*,[ \t]*(?:W/)?"[\x21\x23-\x7e\x80-\xff]*")*[ \t]*$`)
+	entityTag  = regexp.MustCompile(`(?:W/)?"[^"]*"`)
+)
 
 // FuzzParseClients reads any file of declared clients.
 func FuzzParseClients(f *testing.F) {
@@ -132,53 +172,4 @@ func fuzzHandler(f *testing.F) http.Handler {
 	}})
 	require.NoError(f, err)
 	return handler
-}
-
-// entityTags is a list of entity tags as RFC 9110 §5.6.1 and §8.8.3 have it, but for
-// the empty elements that a list may have.
-var entityTags = regexp.MustCompile(`^[ \t]*(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"(?:[ \t]*,[ \t]*(?:W/)?"[\x21\x23-\x7e\x80-\xff]*")*[ \t]*$`)
-
-// FuzzIfMatch deletes a client under any If-Match: a list of tags counts as the
-// grammar has it, and nothing passes in which the tag does not stand.
-func FuzzIfMatch(f *testing.F) {
-	handler := fuzzHandler(f)
-	send := func(method, path, body string, match ...string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(method, base+path, strings.NewReader(body))
-		if len(match) > 0 {
-			r.Header["If-Match"] = match
-		}
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		return w
-	}
-	made := send("POST", "/api-clients", `{"name":"a"}`)
-	require.Equal(f, http.StatusCreated, made.Code, "%s", made.Body)
-	var c struct{ ID string }
-	require.NoError(f, json.Unmarshal(made.Body.Bytes(), &c))
-	tag := made.Header().Get("ETag")
-	require.NotEmpty(f, tag)
-	for _, seed := range []string{"{tag}", "*", `"a", {tag}`, `W/{tag}`, `"a,{tag},b"`, `"a,"`, ` {tag}	`, `{tag}"`, "", ",,{tag},", "W/*", `"\"{tag}`, `"a" {tag}`, "{tag}\x00", "\"\xff\",{tag}"} {
-		f.Add(seed, "")
-		f.Add(`"x"`, seed)
-	}
-	f.Fuzz(func(t *testing.T, first, second string) {
-		fields := []string{strings.ReplaceAll(first, "{tag}", tag), strings.ReplaceAll(second, "{tag}", tag)}
-		w := send("DELETE", "/api-clients/"+c.ID+"?dryRun=true", "", fields...)
-		if w.Code != http.StatusNoContent && w.Code != http.StatusOK && w.Code != http.StatusPreconditionFailed {
-			t.Fatalf("status %d: %s", w.Code, w.Body)
-		}
-		all := strings.Join(fields, ",")
-		passed := w.Code != http.StatusPreconditionFailed
-		if passed && !strings.Contains(all, tag) && !strings.Contains(all, "*") {
-			t.Errorf("%q passes for %s", all, tag)
-		}
-		if !entityTags.MatchString(all) {
-			return
-		}
-		named := false
-		for _, one := range regexp.MustCompile(`(?:W/)?"[^"]*"`).FindAllString(all, -1) {
-			named = named || one == tag
-		}
-		require.Equal(t, named, passed, "%q for %s", all, tag)
-	})
 }
