@@ -24,8 +24,10 @@ const manyClients = 100_000
 // A bench is an authority with an administrator's token.
 type bench struct {
 	*authority
-	handler http.Handler
-	token   string
+	handler       http.Handler
+	administrator string        // client id of the administrator
+	request       token.Request // by which it gets a token
+	token         string
 }
 
 func newBench(b *testing.B) *bench {
@@ -49,11 +51,12 @@ func newBench(b *testing.B) *bench {
 	if err != nil {
 		b.Fatal(err)
 	}
-	issued, err := a.issuer.Issue(ctx, token.Request{ClientID: c.ID, ClientSecret: secret.Reveal()})
+	request := token.Request{ClientID: c.ID, ClientSecret: secret.Reveal()}
+	issued, err := a.issuer.Issue(ctx, request)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &bench{a, handler, issued.AccessToken}
+	return &bench{a, handler, c.ID, request, issued.AccessToken}
 }
 
 // do sends a request as the server would get it, and reads the answer.

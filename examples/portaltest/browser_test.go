@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,7 +17,10 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
@@ -31,7 +35,49 @@ func lacking(t *testing.T, what string) {
 	t.Skip(what)
 }
 
-// A tab is a page of a browser of its own.
+// TestMain ends the browser that the tests have shared.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	endBrowser()
+	os.Exit(code)
+}
+
+// browser is the one without a window that all tests open their tabs in. It starts
+// with the first.
+var (
+	started    context.Context
+	endBrowser = func() {}
+)
+
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	if started != nil {
+		return started
+	}
+	chromium, err := exec.LookPath("chromium")
+	if err != nil {
+		lacking(t, "there is no chromium here: apt-get install chromium")
+	}
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(),
+		chromedp.ExecPath(chromium),
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("no-proxy-server", true),
+	)
+	ctx, end := chromedp.NewContext(ctx)
+	endBrowser = func() {
+		end()
+		cancel()
+		chromedp.FromContext(ctx).Allocator.Wait()
+	}
+	// The first call starts the browser, which lives as long as its context.
+	require.NoError(t, chromedp.Do(ctx))
+	started = ctx
+	return ctx
+}
+
+// A tab is a page with cookies of its own, as if it were in a browser of its own.
 type tab struct {
 	*testing.T
 	ctx  context.Context
@@ -39,47 +85,97 @@ type tab struct {
 	axe  string // the source of axe-core
 
 	asked atomic.Int32 // how often a page has asked whether to leave it
+
+	mu     sync.Mutex
+	faults []string // what pages did that they never may
+	bytes  float64  // that came over the wire
 }
 
-// newTab starts a browser without a window and opens a page in it.
-func newTab(t *testing.T, base string, more ...chromedp.ExecAllocatorOption) *tab {
+// shifts notes what moves on a page by itself.
+const shifts = `window.shifts = []; new PerformanceObserver((list) => {
+	for (const one of list.getEntries()) if (!one.hadRecentInput) shifts.push(one.value + ": " + one.sources.map((s) => s.node?.outerHTML?.slice(0, 80)).join());
+}).observe({type: "layout-shift", buffered: true})`
+
+// newTab opens a tab. Whatever the test does in it, no page may ask another host for
+// anything, break its Content-Security-Policy, or throw an error.
+func newTab(t *testing.T, base string) *tab {
 	t.Helper()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		lacking(t, "there is no chromium here: apt-get install chromium")
-	}
 	axe, err := os.ReadFile("testdata/node/node_modules/axe-core/axe.min.js")
 	if err != nil {
 		lacking(t, "there is no axe-core here: npm ci --prefix examples/portaltest/testdata/node")
 	}
-	options := append([]chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()),
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
-		chromedp.Flag("no-proxy-server", true),
-	}, more...)
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	ctx, cancel := chromedp.NewContext(browser(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	// The first call starts the browser, which lives as long as its context.
 	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900)))
 	b := &tab{T: t, ctx: ctx, base: base, axe: string(axe)}
-	// Who leaves a page with something that is not saved is asked, and says yes.
-	require.NoError(t, chromedp.Listen(ctx, func(event any) {
-		if _, ok := event.(*page.EventJavascriptDialogOpening); ok {
-			b.asked.Add(1)
-			go chromedp.Run(ctx, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
-				return cdp.Call(ctx, t, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
-			})
+	require.NoError(t, chromedp.Listen(ctx, b.hear))
+	send(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	send(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: shifts})
+	t.Cleanup(func() {
+		for _, fault := range b.forgive() {
+			t.Error(fault)
 		}
-	}))
+	})
 	return b
 }
 
-// patience is what a step in the browser may take.
-const patience = 30 * time.Second
+// hear takes note of what happens in the tab.
+func (b *tab) hear(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	fault := func(format string, args ...any) { b.faults = append(b.faults, fmt.Sprintf(format, args...)) }
+	switch e := event.(type) {
+	case *page.EventJavascriptDialogOpening:
+		// Who leaves a page with something that is not saved is asked, and says yes.
+		b.asked.Add(1)
+		go chromedp.Run(b.ctx, func(ctx context.Context, t *chromedp.Target) (cdp.Empty, error) {
+			return cdp.Call(ctx, t, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
+		})
+	case *network.EventRequestWillBeSent:
+		// The browser's own pages, such as that of an error, have data in their URLs.
+		if !strings.HasPrefix(e.Request.URL, b.base+"/") && !strings.HasPrefix(e.Request.URL, "data:") {
+			fault("a page asks for %s", e.Request.URL)
+		}
+	case *network.EventLoadingFinished:
+		b.bytes += e.EncodedDataLength
+	case *log.EventEntryAdded:
+		// A status such as 422 is what the test says about it.
+		if e.Entry.Source != log.EntrySourceNetwork && (e.Entry.Level == log.EntryLevelWarning || e.Entry.Level == log.EntryLevelError) {
+			fault("the browser says of %s: %s", e.Entry.URL, e.Entry.Text)
+		}
+	case *runtime.EventExceptionThrown:
+		fault("a page throws %s", e.ExceptionDetails.Text)
+	case *runtime.EventConsoleAPICalled:
+		fault("a page writes to the console: %s", e.Type)
+	}
+}
+
+// forgive returns what pages did that they never may, and forgets it.
+func (b *tab) forgive() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	faults := b.faults
+	b.faults = nil
+	return faults
+}
+
+// received returns how many bytes came over the wire.
+func (b *tab) received() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.bytes
+}
+
+// still says that nothing on the page has moved by itself since it was loaded.
+func (b *tab) still(name string) {
+	b.Helper()
+	if moved := b.js(`new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(shifts.join("\n")))))`); moved != "" {
+		b.Errorf("%s: the layout shifts:\n%s", name, moved)
+	}
+}
+
+// patience is what a step in the browser may take: far more than it does.
+const patience = 2 * time.Minute
 
 // ask runs a step in the browser and returns what it returns.
 func ask[R any](b *tab, step chromedp.Action[R]) R {
@@ -152,6 +248,20 @@ func (b *tab) fill(selector, text string) {
 func (b *tab) press(key string) {
 	b.Helper()
 	b.run(chromedp.KeyEvent(key))
+}
+
+// tabTo presses the Tab key until an element has the focus, which must show.
+func (b *tab) tabTo(selector string) {
+	b.Helper()
+	for range 120 {
+		b.press(kb.Tab)
+		if b.js(fmt.Sprintf("document.activeElement.matches(%q)", selector)) == "true" {
+			outline := b.js(`getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement.nextElementSibling || document.body).outlineStyle + getComputedStyle(document.activeElement.parentElement).outlineStyle`)
+			require.Contains(b, outline, "solid", "%s shows that it has the focus", selector)
+			return
+		}
+	}
+	b.Fatalf("no way to %s by the Tab key", selector)
 }
 
 // typed types into whatever has the focus.
@@ -233,14 +343,14 @@ type violation struct {
 	} `json:"nodes"`
 }
 
-// accessible has axe-core look at the page, light and dark, narrow and wide.
+// accessible has axe-core look at the page, narrow and light, wide and dark.
 func (b *tab) accessible(name string) {
 	b.Helper()
 	ask(b, chromedp.Evaluate[chromedp.Void](b.axe))
 	for _, look := range []struct {
 		width  int64
 		scheme string
-	}{{360, "light"}, {1280, "dark"}, {1280, "light"}} {
+	}{{360, "light"}, {1280, "dark"}} {
 		b.wide(look.width)
 		b.colours(look.scheme)
 		found := b.js(`axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]}).then(r => JSON.stringify(r.violations))`)

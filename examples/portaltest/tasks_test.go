@@ -18,12 +18,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/token"
 )
 
 // What a new user does first, step by step: an API client with a secret and
@@ -59,7 +61,7 @@ func TestAddAnAPIClientWithASecretAndGetAToken(t *testing.T) {
 	b.sees("h1", "Your API client is ready")
 	id := b.text(".bigid code")
 	b.click(".bigid .copy")
-	b.sees("#live", "Client id copied")
+	b.sees("#live", "Client ID copied")
 
 	command := strings.Replace(b.text("#command"), "paste the secret here", secret, 1)
 	answer, err := exec.Command("bash", "-c", command).CombinedOutput()
@@ -133,6 +135,7 @@ func TestKeysAreAddedByFileByPasteAndByDrop(t *testing.T) {
 	b.fill("#pem", leaked)
 	b.click(`[value="add-keys"]`)
 	b.sees(".kind-PUBKEYCERT .wrong", "leaked")
+	b.seen("keys-added")
 	require.Empty(t, b.value("#pem"), "a private key is not shown again")
 
 	b.click(`[value="remove-key:2"]`)
@@ -162,11 +165,12 @@ func TestAJWKSURLIsValidated(t *testing.T) {
 	b.fill("#jwksurl", "ftp://example.com/keys")
 	b.click(`[value="validate"]`)
 	b.sees(".kind-JWKS .wrong", "https")
+	b.seen("jwks-wrong")
 	b.fill("#jwksurl", keys.URL+"/jwks.json")
 	b.click(`[value="validate"]`)
 	b.sees(".kind-JWKS .found", "1 key found")
 	b.sees(".kind-JWKS .found", "2027-01")
-	b.accessible("a JWKS URL that was validated")
+	b.seen("jwks-found")
 }
 
 func TestSearchingWhileOneTypes(t *testing.T) {
@@ -184,6 +188,87 @@ func TestSearchingWhileOneTypes(t *testing.T) {
 	b.follow(".sort")
 	require.Contains(t, b.js("location.search"), "order=-name")
 	require.Contains(t, b.js("location.search"), "q=LYON")
+}
+
+// The heads of the list sort it, by a click and by the keyboard alone; what was
+// searched for stays, and so do the pages.
+func TestTheHeadsSortTheList(t *testing.T) {
+	s := newServer(t, true)
+	b := newTab(t, s.url)
+	s.signIn(b, ada)
+	rows := func(order client.Order, descending bool, offset int) string {
+		t.Helper()
+		page, err := s.registry.List(s.ctx, client.Query{Order: order, Descending: descending, Offset: offset, Limit: 50, Count: true})
+		require.NoError(t, err)
+		require.Len(t, page.Clients, 50)
+		var names []string
+		for _, c := range page.Clients {
+			names = append(names, c.Name)
+		}
+		return strings.Join(names, "\n")
+	}
+	shows := func(order client.Order, descending bool, offset int) {
+		t.Helper()
+		require.Equal(t, rows(order, descending, offset), b.js(`[...document.querySelectorAll("tbody th a")].map((a) => a.textContent).join("\n")`))
+	}
+	head := func(text string) string {
+		return fmt.Sprintf("thead th:nth-child(%s) .sort", map[string]string{"Name": "1", "Expiry": "4", "Created": "5"}[text])
+	}
+	sorted := func() string {
+		return b.js(`[...document.querySelectorAll("th[aria-sort]")].map((th) => th.innerText.trim() + " " + th.ariaSort).join()`)
+	}
+	b.follow(head("Created"))
+	require.Equal(t, "Created ascending", sorted())
+	shows(client.OrderCreated, false, 0)
+	b.follow(head("Created"))
+	require.Equal(t, "Created descending", sorted())
+	shows(client.OrderCreated, true, 0)
+	b.follow(`.pager [rel="next"]`)
+	b.sees(".tally", "showing 51 to 100")
+	shows(client.OrderCreated, true, 50)
+	require.Equal(t, "false", b.js(`!!document.querySelector('.pager [rel="next"]')`))
+	b.follow(head("Expiry"))
+	require.Equal(t, "Expiry ascending", sorted())
+	shows(client.OrderExpiry, false, 0)
+
+	// From the field of the search on, with the keys of the keyboard alone.
+	b.run(chromedp.Focus(chromedp.CSS("#q")))
+	b.tabTo(head("Name"))
+	b.follows(chromedp.KeyEvent(kb.Enter))
+	require.Equal(t, "Name and client ID ascending", sorted())
+	b.run(chromedp.Focus(chromedp.CSS("#q")))
+	b.tabTo(head("Name"))
+	b.follows(chromedp.KeyEvent(kb.Enter))
+	shows(client.OrderName, true, 0)
+	b.run(chromedp.Focus(chromedp.CSS("tbody tr:last-child th a")))
+	b.tabTo(`.pager [rel="next"]`)
+	b.follows(chromedp.KeyEvent(kb.Enter))
+	shows(client.OrderName, true, 50)
+
+	// To search is to begin with the first page of what is found, in the same order.
+	b.run(chromedp.Focus(chromedp.CSS("#q")))
+	b.typed("berlin")
+	b.sees("#results .tally", "20 found")
+	require.Equal(t, "?q=berlin&order=-name", b.js("location.search"))
+	require.Equal(t, "Name and client ID descending", sorted())
+}
+
+// What a browser loads to show the first page, with nothing in its cache; and what
+// the tests would say if a page broke the rules that all of them are held to.
+func TestTheFirstVisit(t *testing.T) {
+	s := newServer(t, true)
+	b := newTab(t, s.url)
+	s.signIn(b, ada)
+	b.still("the list of clients")
+	b.sees(".tally", "showing 1 to 50")
+	require.Greater(t, b.received(), 10e3)
+	require.Less(t, b.received(), 100e3)
+
+	require.Empty(t, b.forgive())
+	b.js(`fetch("http://localhost:1/").catch(() => "refused")`)
+	require.Contains(t, strings.Join(b.forgive(), "\n"), "Content Security Policy")
+	b.js(`document.querySelector("main").prepend(document.createElement("hr"))`)
+	b.until(`shifts.length === 1`)
 }
 
 func TestTheFirstWrongFieldHasTheFocusAndNothingIsLost(t *testing.T) {
@@ -238,8 +323,7 @@ func TestAConcurrentEditShowsWhatTheOtherOneChanged(t *testing.T) {
 	b.follow(".savebar .primary")
 	b.sees(".notice h2", "Somebody else has changed")
 	b.sees(".notice", "Bob")
-	b.accessible("a conflict")
-	b.shoot("conflict")
+	b.look("conflict")
 	require.Equal(t, "5", b.value("#minutes"), "what Ada had not touched is taken over")
 	b.click(`[name="take.description"][value="theirs"]`)
 	b.follow(".savebar .primary")
@@ -261,6 +345,7 @@ func TestDeletingTakesTheWordYES(t *testing.T) {
 	b.fill("#confirm", "yes")
 	b.follow(".danger")
 	b.sees(".wrong", "capital letters")
+	b.shoot("not-confirmed")
 	b.fill("#confirm", "YES")
 	b.follow(".danger")
 	b.sees(".toast", "deleted")
@@ -273,35 +358,23 @@ func TestTheKeyboardAloneSuffices(t *testing.T) {
 	s := newServer(t, true)
 	b := newTab(t, s.url)
 	s.signIn(b, ada)
-	tabTo := func(selector string) {
-		t.Helper()
-		for range 120 {
-			b.press(kb.Tab)
-			if b.js(fmt.Sprintf("document.activeElement.matches(%q)", selector)) == "true" {
-				outline := b.js(`getComputedStyle(document.activeElement).outlineStyle + getComputedStyle(document.activeElement.nextElementSibling || document.body).outlineStyle + getComputedStyle(document.activeElement.parentElement).outlineStyle`)
-				require.Contains(t, outline, "solid", "%s shows that it has the focus", selector)
-				return
-			}
-		}
-		t.Fatalf("no way to %s by the Tab key", selector)
-	}
 	b.open("/portal/clients")
-	tabTo(".skip")
-	tabTo(".head .primary")
+	b.tabTo(".skip")
+	b.tabTo(".head .primary")
 	b.follows(chromedp.KeyEvent(kb.Enter))
-	tabTo("#name")
+	b.tabTo("#name")
 	b.typed("by keyboard")
-	tabTo(`[name="method"]:checked`)
+	b.tabTo(`[name="method"]:checked`)
 	b.press(kb.ArrowRight)
 	require.Equal(t, "JWKS", b.value(`[name="method"]:checked`), "the arrows choose")
 	b.press(kb.ArrowLeft)
 	require.Equal(t, "SECRET", b.value(`[name="method"]:checked`))
 	b.js(`document.querySelector("main").focus()`)
-	tabTo(`[name="tab"]:checked`)
+	b.tabTo(`[name="tab"]:checked`)
 	b.press(kb.ArrowRight)
-	tabTo(`[name="g.acme.orders"]:checked`)
+	b.tabTo(`[name="g.acme.orders"]:checked`)
 	b.press(kb.ArrowDown)
-	tabTo(".savebar .primary")
+	b.tabTo(".savebar .primary")
 	b.follows(chromedp.KeyEvent(kb.Enter))
 	b.sees("h1", "Your API client is ready")
 	c, err := s.registry.ByName(s.ctx, "by keyboard")
@@ -309,17 +382,26 @@ func TestTheKeyboardAloneSuffices(t *testing.T) {
 	require.Len(t, c.Grants, 1)
 }
 
-// The same by forms and links alone.
+// The same by forms and links alone: adding, editing, revoking and deleting.
 func TestWithoutJavaScript(t *testing.T) {
 	s := newServer(t, true)
-	b := newTab(t, s.url, chromedp.Flag("blink-settings", "scriptEnabled=false"))
+	b := newTab(t, s.url)
+	send(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	shows := func(selector, text string) {
+		t.Helper()
+		require.Contains(t, ask(b, chromedp.OuterHTML(chromedp.CSS(selector))), text)
+	}
+	types := func(selector, text string) {
+		t.Helper()
+		b.run(chromedp.SendKeys(chromedp.CSS(selector), text))
+	}
 	s.signIn(b, ada)
 	b.open("/portal/new-client")
-	b.run(chromedp.SendKeys(chromedp.CSS("#name"), "plain"))
+	types("#name", "plain")
 	b.follow(`[value="add-secret"]`)
-	page := ask(b, chromedp.OuterHTML(chromedp.CSS("html")))
-	require.Contains(t, page, `class="reveal"`)
-	require.NotContains(t, page, `class="js"`)
+	secret := strings.TrimSpace(ask(b, chromedp.TextContent(chromedp.CSS("dialog[open] [data-secret]"))))
+	require.NotContains(t, ask(b, chromedp.OuterHTML(chromedp.CSS("html"))), `class="js"`)
+	b.click("dialog form button")
 	b.click(`label[for="tab-resources"]`)
 	b.click(`[name="g.acme.orders"][value="orders::reader"]`)
 	b.follow(".savebar .primary")
@@ -327,11 +409,69 @@ func TestWithoutJavaScript(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, c.Secrets, 1)
 	require.Len(t, c.Grants, 1)
+	issued, err := s.issuer.Issue(s.ctx, token.Request{ClientID: c.ID, ClientSecret: secret, Audience: "https://api.acme.example"})
+	require.NoError(t, err)
+
 	b.open("/portal/clients")
-	b.run(chromedp.SendKeys(chromedp.CSS("#q"), "plain"))
+	types("#q", "plain")
 	b.follow(".filters button")
-	page = ask(b, chromedp.OuterHTML(chromedp.CSS("#results")))
-	require.Contains(t, page, "1 found")
+	shows("#results", "1 found")
+	b.follow("tbody th a")
+	types("#description", "by hand")
+	types(`[name="labelkey"]`, "owner")
+	types(`[name="labelvalue"]`, "nobody")
+	b.follow(`[value="add-label"]`)
+	shows("#labels", `value="nobody"`)
+	b.follow(".savebar .primary")
+	shows(".toast", "Your changes were saved")
+	c, err = s.registry.Get(s.ctx, c.ID)
+	require.NoError(t, err)
+	require.Equal(t, "by hand", c.Description)
+	require.Equal(t, map[string]string{"owner": "nobody"}, c.Labels)
+
+	b.open("/portal/tokens/" + issued.ID)
+	b.follow(`a[href$="/revoke"]`)
+	types("#confirm", "YES")
+	b.follow(".danger")
+	shows(".head", "Revoked")
+
+	for _, one := range []struct{ page, link string }{
+		{"/portal/clients/" + c.ID, `.keyhead a[href$="/delete"]`}, {"/portal/clients/" + c.ID, `.links a[href$="/delete"]`},
+	} {
+		b.open(one.page)
+		b.follow(one.link)
+		types("#confirm", "YES")
+		b.follow(".danger")
+	}
+	shows(".toast", "The API client was deleted")
+	_, err = s.registry.Get(s.ctx, c.ID)
+	require.ErrorIs(t, err, client.ErrNotFound)
+}
+
+// A page of another site, and one of another port of this host, which gets the
+// cookie: neither can have the portal in a frame, nor have a browser post a form.
+func TestAnotherSiteCanNeitherFrameNorPost(t *testing.T) {
+	s := newServer(t, false)
+	c, err := s.registry.Add(s.ctx, client.Spec{Name: "stays"})
+	require.NoError(t, err)
+	path := s.url + "/portal/clients/" + c.ID
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `<!doctype html><title>foreign</title><iframe src="%s"></iframe><form method="post" action="%s/delete"><input name="confirm" value="YES"><button>Win a prize</button></form>`, path, path)
+	}))
+	t.Cleanup(foreign.Close)
+	b := newTab(t, s.url)
+	s.signIn(b, ada)
+	for _, address := range []string{foreign.URL, strings.Replace(foreign.URL, "127.0.0.1", "localhost", 1)} {
+		b.open("/portal/clients")
+		b.run(chromedp.Navigate(address))
+		require.Contains(t, strings.Join(b.forgive(), "\n"), "frame-ancestors 'none'")
+		b.follow("button")
+		b.sees("h1", "Refused")
+		require.Equal(t, path+"/delete", b.js("location.href"))
+		b.forgive()
+	}
+	b.open("/portal/clients")
+	b.sees("#results", "stays")
 }
 
 func publicPEM(t *testing.T) (string, *ecdsa.PrivateKey) {
