@@ -20,7 +20,10 @@ type interrupted struct {
 
 func (s *interrupted) Get(ctx context.Context, kind store.Kind, id string) (store.Record, error) {
 	record, err := s.Store.Get(ctx, kind, id)
-	if then := s.then; kind == client.Kind && then != nil {
+	if kind != client.Kind {
+		return record, err // that may be of nobody who asked: uses are noted a moment later
+	}
+	if then := s.then; then != nil {
 		s.then = nil
 		then()
 	}
