@@ -117,7 +117,7 @@ func (t *Table[T]) unconfirmed(ctx context.Context, id string, err error) (value
 			t.count(ctx, observe.CacheHits)
 			return value, &absentError{t.cfg.Kind, id}
 		}
-		return value, fmt.Errorf("%s %.64q is not cached: %w", t.cfg.Kind, id, err)
+		return value, fmt.Errorf("this %s is not cached: %w", t.cfg.Kind, err)
 	case ctx.Err() != nil:
 		return value, ctx.Err()
 	}

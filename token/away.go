@@ -85,7 +85,8 @@ func (i *Issuer) countCached(ctx context.Context, err error) {
 func (i *Issuer) Ready(ctx context.Context) (cached time.Duration, err error) {
 	patience := i.goingOn(ctx)
 	defer patience.end()
-	// No client has this id, which is known as soon as it was asked for.
+	// There is no such client, as a rule, and that is known from then on: what
+	// counts is that the cache of clients was confirmed.
 	_, err = i.clients.Lookup(patience, "-")
 	if err != nil && !errors.Is(err, client.ErrNotFound) && away.Age(patience) == 0 {
 		return 0, fmt.Errorf("token: reading a client: %w", err)

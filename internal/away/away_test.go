@@ -121,7 +121,7 @@ func TestALookFindsTheStoreAgain(t *testing.T) {
 		require.True(t, s.Away(func(context.Context) error { time.Sleep(time.Second); return nil }))
 		time.Sleep(time.Second - 1)
 		require.True(t, s.Away(never(t)))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		require.False(t, s.Away(never(t)))
 		require.Zero(t, s.Since())
