@@ -34,7 +34,9 @@ func (a *authority) failures() (names []string, as map[string]known) {
 	_, err := a.registry.Disable(a.ctx, disabled.id)
 	require.NoError(a.t, err)
 	require.NoError(a.t, a.registry.Delete(a.ctx, deleted.id))
-	unknown := "0" + enabled.id[1:] // as long as an id, so that nothing else differs
+	// As long as an id, so that nothing else differs, and with a letter that a
+	// generated one never has.
+	unknown := "z" + enabled.id[1:]
 	const mistyped = "a secret that was never one"
 	as = map[string]known{
 		"unknown client": {unknown, enabled.secret}, "deleted client": deleted, "disabled client": disabled,
