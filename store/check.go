@@ -29,7 +29,7 @@ func Check(changes ...Change) error {
 
 // repeated returns the index of a change whose record an earlier one names too.
 func repeated(changes []Change) int {
-	if len(changes) < 2 {
+	if ascending(changes) {
 		return -1
 	}
 	type key struct {
@@ -45,6 +45,18 @@ func repeated(changes []Change) int {
 		seen[k] = struct{}{}
 	}
 	return -1
+}
+
+// ascending reports whether all changes are of one kind, and the ids in order: then none
+// comes twice. A log is written so.
+func ascending(changes []Change) bool {
+	for i := 1; i < len(changes); i++ {
+		a, b := &changes[i-1].Record, &changes[i].Record
+		if a.Kind != b.Kind || a.ID >= b.ID {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Change) check() error {

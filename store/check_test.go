@@ -161,6 +161,12 @@ func TestCheckRefusesWhatIsOutsideTheLimits(t *testing.T) {
 		{"an upper-case kind", []store.Change{change(func(r *store.Record) { r.Kind = "K" })}, "kind"},
 		{"a long id, whose text does not come back", []store.Change{change(func(r *store.Record) { r.ID = strings.Repeat("x", store.MaxString+1) })}, "id of 1025 bytes"},
 		{"the same record twice", []store.Change{store.Put(good), store.Append(good)}, "change 1: a second one"},
+		{"the same record twice, behind others in order", []store.Change{
+			store.Append(store.Record{Kind: "k", ID: "a"}), store.Append(good), store.Append(good),
+		}, "change 2: a second one"},
+		{"the same record twice, among others in no order", []store.Change{
+			store.Append(good), store.Append(store.Record{Kind: "k", ID: "j"}), store.Append(store.Record{Kind: "j", ID: "k"}), store.Append(good),
+		}, "change 3: a second one"},
 		{"a deletion without a version", []store.Change{store.Delete("k", "i", 0)}, "version 0"},
 		{"an appended record with a version", []store.Change{{Op: store.OpAppend, Record: store.Record{Kind: "k", ID: "i", Version: 1}}}, "version 1"},
 		{"a local time", []store.Change{change(func(r *store.Record) { r.Expires = time.Now().In(time.FixedZone("x", 60)).Truncate(time.Microsecond) })}, "expiry"},

@@ -128,7 +128,7 @@ func (d *denials) keep(req *Request, refusal *Error) {
 		return
 	}
 	r := newRefused(key, now, req, refusal)
-	if !d.appender.AddFunc(func(ctx context.Context) (store.Record, bool) { return d.record(ctx, r) }) {
+	if !d.appender.AddFunc(func(ctx context.Context, _ *appender.Room) (store.Record, bool) { return d.record(ctx, r) }) {
 		if !known {
 			d.unverified.Add(-1)
 		}

@@ -43,6 +43,7 @@ type tokenLog struct {
 	now       func() time.Time
 	appender  *appender.Appender
 	used      usedHours
+	entries   sync.Pool        // of *issuedEntry
 	observer  observe.Observer // nil: none
 
 	mu        sync.Mutex
@@ -57,6 +58,11 @@ func newTokenLog(cfg *Config) *tokenLog {
 		retention: cfg.Clients.Audit().Retention().Tokens, logger: cfg.Logger, now: cfg.Now,
 		observer: cfg.Observer,
 	}
+	l.entries.New = func() any {
+		e := &issuedEntry{log: l}
+		e.build = e.make
+		return e
+	}
 	l.appender = appender.New(appender.Config{Store: l.store, Queue: maxWaiting, Pause: logPause, Lost: l.lost})
 	return l
 }
@@ -70,6 +76,10 @@ type issuedEntry struct {
 	address        string
 	requestID      string
 	encodedPayload string // in base64url
+
+	// Of one from tokenLog.entries, which is used again and again.
+	log   *tokenLog
+	build appender.Build // make
 }
 
 // keep keeps a token that was signed. Its error is one to refuse with.
@@ -80,44 +90,61 @@ func (i *Issuer) keep(ctx context.Context, req *Request, issuance *Issuance, tok
 	}
 	_, rest, _ := strings.Cut(token.AccessToken, ".")
 	payload, _, _ := strings.Cut(rest, ".")
-	e := issuedEntry{
-		at: issuance.now, expires: token.ExpiresAt,
-		id: token.ID, clientID: token.ClientID, proof: token.Credential,
-		address: req.RemoteAddr, requestID: req.RequestID,
-		encodedPayload: payload,
-	}
+	e := l.entries.Get().(*issuedEntry)
+	e.at, e.expires = issuance.now, token.ExpiresAt
+	e.id, e.clientID, e.proof = token.ID, token.ClientID, token.Credential
+	e.address, e.requestID = req.RemoteAddr, req.RequestID
+	e.encodedPayload = payload
 	if l.mode == LogBestEffort {
-		l.add(e)
-		return nil
-	}
-	record, err := e.record(l.retention)
-	if err == nil {
-		err = l.appender.Write(ctx, record)
-	}
-	if err != nil {
+		if !l.add(e) {
+			return nil
+		}
+	} else if err := l.write(ctx, e); err != nil {
 		return i.storeError(ctx, "logging the token", err)
 	}
-	l.use(&e)
+	l.use(usedCredential{token.ClientID, token.Credential.ID}, issuance.now)
 	return nil
+}
+
+// write writes e, and returns when that is durable.
+func (l *tokenLog) write(ctx context.Context, e *issuedEntry) error {
+	record, err := e.record(l.retention, nil)
+	e.free()
+	if err != nil {
+		return err
+	}
+	return l.appender.Write(ctx, record)
 }
 
 var errNotTaken = errors.New("the Issuer was closed, or tokens are issued faster than the store writes")
 
-// add has e written soon. It never waits for the store.
-func (l *tokenLog) add(e issuedEntry) {
-	taken := l.appender.AddFunc(func(context.Context) (store.Record, bool) {
-		l.tell(false) // of those before, if none was lost since
-		record, err := e.record(l.retention)
-		if err != nil {
-			l.lose(err)
-		}
-		return record, err == nil
-	})
-	if !taken {
-		l.lose(errNotTaken)
-		return
+// add has e written soon, and reports whether that will be tried. It never waits for
+// the store.
+func (l *tokenLog) add(e *issuedEntry) bool {
+	if l.appender.AddFunc(e.build) {
+		return true
 	}
-	l.use(&e)
+	e.free()
+	l.lose(errNotTaken)
+	return false
+}
+
+// make is the build of e, which is free then.
+func (e *issuedEntry) make(_ context.Context, room *appender.Room) (store.Record, bool) {
+	l := e.log
+	l.tell(false) // of those before, if none was lost since
+	record, err := e.record(l.retention, room)
+	e.free()
+	if err != nil {
+		l.lose(err)
+	}
+	return record, err == nil
+}
+
+// free has e used for another token.
+func (e *issuedEntry) free() {
+	*e = issuedEntry{log: e.log, build: e.build}
+	e.log.entries.Put(e)
 }
 
 // flush returns when all that was kept before has been written, or lost.
@@ -173,10 +200,10 @@ func (l *tokenLog) tell(atOnce bool) {
 
 // record returns e as it is stored. Its data is what the payload of the token does
 // not say, and the payload as it is.
-func (e *issuedEntry) record(retention time.Duration) (store.Record, error) {
+func (e *issuedEntry) record(retention time.Duration, room *appender.Room) (store.Record, error) {
 	payload := e.encodedPayload
-	const rest = 64 // names and braces, about
-	data := make([]byte, 0, rest+len(e.proof.ID)+len(e.address)+len(e.requestID)+base64.RawURLEncoding.DecodedLen(len(payload)))
+	const rest = 96 // names and braces, about
+	data := room.Bytes(rest + len(e.proof.ID) + len(e.address) + len(e.requestID) + base64.RawURLEncoding.DecodedLen(len(payload)))
 	data = append(data, `{"method":`...)
 	data = appendString(data, string(e.proof.Method))
 	if e.proof.ID != "" {
@@ -194,8 +221,7 @@ func (e *issuedEntry) record(retention time.Duration) (store.Record, error) {
 		return store.Record{}, err // it was encoded a moment ago
 	}
 	data = append(data, '}')
-	labels := make([]store.Label, 1, 2)
-	labels[0] = store.Label{Key: labelClient, Value: e.clientID}
+	labels := append(room.Labels(2), store.Label{Key: labelClient, Value: e.clientID})
 	if e.proof.ID != "" {
 		labels = append(labels, store.Label{Key: labelCredential, Value: e.proof.ID})
 	}

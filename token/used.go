@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/appender"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -52,15 +53,14 @@ func (u *usedHours) forget(c usedCredential) {
 	delete(u.old, c)
 }
 
-// use has it kept that the credential of e was used, if it is the first time in
-// this hour.
-func (l *tokenLog) use(e *issuedEntry) {
-	c := usedCredential{e.clientID, e.proof.ID}
-	if c.id == "" || !l.used.first(c, e.at.Unix()/int64(time.Hour/time.Second)) {
+// use has it kept that a credential was used at that time, if it is the first time in
+// its hour.
+func (l *tokenLog) use(c usedCredential, at time.Time) {
+	if c.id == "" || !l.used.first(c, at.Unix()/int64(time.Hour/time.Second)) {
 		return
 	}
-	record := client.UsedRecord(c.clientID, c.id, e.at, l.retention)
-	written := l.appender.AddFunc(func(ctx context.Context) (store.Record, bool) {
+	record := client.UsedRecord(c.clientID, c.id, at, l.retention)
+	written := l.appender.AddFunc(func(ctx context.Context, _ *appender.Room) (store.Record, bool) {
 		// After a start, or from another instance, it may be there; to have it
 		// refused would cost its batch a second attempt.
 		_, err := l.store.Get(ctx, record.Kind, record.ID)

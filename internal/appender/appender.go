@@ -67,6 +67,8 @@ type Appender struct {
 
 	mu          sync.Mutex
 	first, last *entry // what waits
+	spare       *entry // of those that nobody waited for, to be used again
+	spares      int    // of them
 	waiting     int    // of it, what Config.Queue counts
 	awaited     int    // of it, the others: somebody waits for each
 	running     bool   // a goroutine writes
@@ -76,6 +78,7 @@ type Appender struct {
 
 	// What follows belongs to the goroutine that writes.
 	batch   []*entry
+	room    Room
 	changes []store.Change
 	ids     map[id]struct{}
 }
@@ -128,15 +131,16 @@ func (a *Appender) Write(ctx context.Context, r store.Record) error {
 // wait, r is invalid, or the Appender is closed. It never waits. A record that
 // exists already counts as written; what else goes wrong is told to Config.Lost.
 func (a *Appender) Add(r store.Record) bool {
-	return store.Check(store.Append(r)) == nil && a.push(&entry{record: r})
+	return store.Check(store.Append(r)) == nil && a.add(r, nil)
 }
 
+// A Build makes a record, or says that there is none to write. Its context ends with
+// the batch that the record is of, and so does what it has taken of room.
+type Build func(ctx context.Context, room *Room) (store.Record, bool)
+
 // AddFunc is like Add for a record that is made when its turn comes, in the
-// goroutine that writes, with a context that ends with its batch: for work that
-// should not delay the caller. If build returns false there is nothing to write.
-func (a *Appender) AddFunc(build func(ctx context.Context) (store.Record, bool)) bool {
-	return a.push(&entry{build: build})
-}
+// goroutine that writes: for work that should not delay the caller.
+func (a *Appender) AddFunc(build Build) bool { return a.add(store.Record{}, build) }
 
 // Flush returns when all that was handed in before it was called has been written,
 // or has failed to be. Its error is that of ctx.
@@ -171,7 +175,7 @@ func (a *Appender) Close(ctx context.Context) error {
 // The mutex of the Appender guards next and state.
 type entry struct {
 	record  store.Record
-	build   func(ctx context.Context) (store.Record, bool)
+	build   Build
 	barrier bool
 	done    chan error // nil for Add and AddFunc; has room for one
 
@@ -192,15 +196,48 @@ const (
 // counts reports whether Config.Queue counts e.
 func (e *entry) counts() bool { return e.done == nil }
 
-// push puts e into the queue, if there is room for it.
+// push puts e, whose caller waits, into the queue.
 func (a *Appender) push(e *entry) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed || e.counts() && a.waiting >= a.cfg.Queue {
+	if a.closed {
 		return false
 	}
 	a.enqueue(e)
 	return true
+}
+
+// add puts what nobody waits for into the queue, if that is not full.
+func (a *Appender) add(r store.Record, build Build) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || a.waiting >= a.cfg.Queue {
+		return false
+	}
+	e := a.spare
+	if e == nil {
+		e = new(entry)
+	} else {
+		a.spare, e.next = e.next, nil
+		a.spares--
+	}
+	e.record, e.build = r, build
+	a.enqueue(e)
+	return true
+}
+
+// recycle keeps the entries of a batch that is done, to be used again: as many as a
+// batch has.
+func (a *Appender) recycle(batch []*entry) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range batch {
+		if e.counts() && a.spares < a.cfg.Batch {
+			*e = entry{next: a.spare}
+			a.spare = e
+			a.spares++
+		}
+	}
 }
 
 // enqueue puts e into the queue, and sees to it that somebody writes. The caller
@@ -336,9 +373,11 @@ func (a *Appender) write() {
 				a.finish(e, err)
 			}
 		}
+		a.recycle(a.batch)
 		clear(a.batch)
 		clear(a.changes)
 		a.batch = a.batch[:0]
+		a.room.clear()
 	}()
 	a.build()
 	rest := a.batch
@@ -360,7 +399,7 @@ func (a *Appender) build() {
 			ctx, cancel = context.WithTimeout(a.ctx, a.cfg.Timeout)
 			defer cancel()
 		}
-		record, ok := e.build(ctx)
+		record, ok := e.build(ctx, &a.room)
 		if !ok {
 			e.finished = true
 			continue
@@ -375,8 +414,8 @@ func (a *Appender) build() {
 // distinct returns how many of entries there are before a record comes a second
 // time, which one Apply may not have.
 func (a *Appender) distinct(entries []*entry) int {
-	if len(entries) == 1 {
-		return 1
+	if ascending(entries) {
+		return len(entries)
 	}
 	clear(a.ids)
 	for n, e := range entries {
@@ -390,6 +429,22 @@ func (a *Appender) distinct(entries []*entry) int {
 		a.ids[key] = struct{}{}
 	}
 	return len(entries)
+}
+
+// ascending reports whether each record has a greater id than the one before it, as
+// those have that are named by their time. Then none is there twice.
+func ascending(entries []*entry) bool {
+	last := ""
+	for _, e := range entries {
+		if e.finished {
+			continue
+		}
+		if e.record.ID <= last {
+			return false
+		}
+		last = e.record.ID
+	}
+	return true
 }
 
 // apply writes the records of entries. A change that can't be made is taken out,

@@ -299,7 +299,7 @@ func TestWhatAddLosesIsTold(t *testing.T) {
 	require.True(t, a.Add(record("old")))
 	require.True(t, a.Add(record("new")))
 	require.True(t, a.Add(store.Record{Kind: "log", ID: "unnamed", Names: []string{"name"}}))
-	require.True(t, a.AddFunc(func(context.Context) (store.Record, bool) { return store.Record{ID: "invalid"}, true }))
+	require.True(t, a.AddFunc(func(context.Context, *appender.Room) (store.Record, bool) { return store.Record{ID: "invalid"}, true }))
 	require.NoError(t, a.Flush(t.Context()))
 	require.Len(t, lost, 2, "what exists already counts as written")
 	require.ErrorIs(t, lost["unnamed"], store.ErrTaken)
@@ -321,8 +321,8 @@ func TestARecordIsBuiltWhenItsTurnComes(t *testing.T) {
 		a := appender.New(appender.Config{Store: w})
 		first := writes(t.Context(), a, "first")[0]
 		var built []string
-		build := func(id string, ok bool) func(context.Context) (store.Record, bool) {
-			return func(ctx context.Context) (store.Record, bool) {
+		build := func(id string, ok bool) func(context.Context, *appender.Room) (store.Record, bool) {
+			return func(ctx context.Context, _ *appender.Room) (store.Record, bool) {
 				_, limited := ctx.Deadline()
 				require.True(t, limited)
 				built = append(built, id)
@@ -354,7 +354,7 @@ func TestAPanicIsAnError(t *testing.T) {
 		var lost []string
 		a := appender.New(appender.Config{Store: w, Lost: func(_ store.Record, err error) { lost = append(lost, err.Error()) }})
 		first := writes(t.Context(), a, "first")[0]
-		require.True(t, a.AddFunc(func(context.Context) (store.Record, bool) { panic("build is broken") }))
+		require.True(t, a.AddFunc(func(context.Context, *appender.Room) (store.Record, bool) { panic("build is broken") }))
 		beside := writes(t.Context(), a, "beside")[0]
 		close(g.open)
 		require.NoError(t, <-first)

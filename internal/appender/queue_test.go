@@ -24,7 +24,7 @@ func TestAddNeverWaits(t *testing.T) {
 		for n := range 5 {
 			require.Equal(t, n < 3, a.Add(record(fmt.Sprint("a", n))), "those of Write do not count")
 		}
-		require.False(t, a.AddFunc(func(context.Context) (store.Record, bool) { panic("not called") }))
+		require.False(t, a.AddFunc(func(context.Context, *appender.Room) (store.Record, bool) { panic("not called") }))
 		close(g.open)
 		for _, result := range results {
 			require.NoError(t, <-result)
@@ -91,7 +91,7 @@ func TestCloseWritesWhatIsLeft(t *testing.T) {
 		require.Empty(t, closed)
 		require.ErrorIs(t, a.Write(t.Context(), record("late")), appender.ErrClosed)
 		require.False(t, a.Add(record("late")))
-		require.False(t, a.AddFunc(func(context.Context) (store.Record, bool) { return record("late"), true }))
+		require.False(t, a.AddFunc(func(context.Context, *appender.Room) (store.Record, bool) { return record("late"), true }))
 		close(g.open)
 		require.NoError(t, <-closed)
 		require.NoError(t, <-closed)
