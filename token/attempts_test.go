@@ -86,27 +86,6 @@ func TestFailedAttemptsAreSlowedAtEachEdge(t *testing.T) {
 	}
 }
 
-func TestTheLimitsOfFailedAttemptsAreChecked(t *testing.T) {
-	a := limited(t)
-	for _, tt := range []struct {
-		client, address int
-		err             string
-	}{
-		{1_000_000, 1_000_000, ""},
-		{1_000_001, 0, "FailedPerClient"},
-		{0, 1_000_001, "FailedPerAddress"},
-	} {
-		cfg := a.config()
-		cfg.FailedPerClient, cfg.FailedPerAddress = tt.client, tt.address
-		_, err := token.NewIssuer(a.ctx, cfg)
-		if tt.err == "" {
-			require.NoError(t, err)
-			continue
-		}
-		require.ErrorContains(t, err, tt.err)
-	}
-}
-
 // The answer says when to come again, and then it is so.
 func TestRetryAfterIsWhenTheNextAttemptCounts(t *testing.T) {
 	a := limited(t, func(c *token.Config) { c.FailedPerClient = 7 }) // one each 8.57 s

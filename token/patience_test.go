@@ -139,29 +139,3 @@ func TestACallerWhoLeavesASilentStoreIsNoFailureOfTheStore(t *testing.T) {
 		require.Equal(t, context.Canceled, err)
 	})
 }
-
-func TestStoreTimeoutHasBounds(t *testing.T) {
-	a := newAuthority(t)
-	for _, tc := range []struct {
-		name    string
-		timeout time.Duration
-		ok      bool
-	}{
-		{"negative", -1, false},
-		{"shorter than 10 ms", 10*time.Millisecond - 1, false},
-		{"10 ms", 10 * time.Millisecond, true},
-		{"a minute", time.Minute, true},
-		{"longer than a minute", time.Minute + 1, false},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			cfg := a.config()
-			cfg.StoreTimeout = tc.timeout
-			_, err := token.NewIssuer(t.Context(), cfg)
-			if tc.ok {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorContains(t, err, "Config.StoreTimeout")
-		})
-	}
-}

@@ -102,35 +102,6 @@ func TestRevocationList(t *testing.T) {
 		require.Zero(t, a.list().Tokens())
 		require.Zero(t, a.list().Clients())
 	})
-	t.Run("is signed by the key that is active", func(t *testing.T) {
-		before := head(a.get(listPath).Body.String())
-		keys, err := a.issuer.SigningKeys(t.Context())
-		require.NoError(t, err)
-		for _, key := range keys {
-			if key.State == token.KeyActive {
-				require.NoError(t, a.issuer.WithdrawKey(a.ctx, key.KeyID))
-			}
-		}
-		require.NotEqual(t, before, head(a.get(listPath).Body.String()))
-	})
-	t.Run("is no access token", func(t *testing.T) {
-		raw := a.get(listPath).Body.String()
-		_, err := a.orders().Verify(t.Context(), raw)
-		require.ErrorIs(t, err, verifier.ErrInvalidToken)
-		_, err = a.issuer.RevokeToken(a.ctx, raw)
-		require.ErrorIs(t, err, token.ErrNotOurs)
-	})
-	t.Run("is not there while the store is away", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			a := newAuthority(t)
-			a.get(listPath)
-			a.store.away.Store(true)
-			time.Sleep(store.DefaultFresh + 1)
-			w := a.get(listPath)
-			require.Equal(t, http.StatusServiceUnavailable, w.Code)
-			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
-		})
-	})
 }
 
 // wire is a network with one issuer in it.

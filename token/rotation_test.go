@@ -440,32 +440,6 @@ func TestAnOwnKeyIsNotRotated(t *testing.T) {
 	require.ErrorIs(t, err, token.ErrOwnKey)
 }
 
-func TestBoundsOfTheLifeOfKeys(t *testing.T) {
-	a := newAuthority(t)
-	for _, tt := range []struct {
-		name string
-		edit func(*token.Config)
-		text string
-	}{
-		{"a lead that verifiers may not notice", func(c *token.Config) { c.KeyLead = 2*time.Hour + 10*time.Minute - 1 }, "KeyLead"},
-		{"the shortest lead", func(c *token.Config) { c.KeyLead = 2*time.Hour + 10*time.Minute }, ""},
-		{"a period as short as the lead", func(c *token.Config) { c.KeyPeriod = 24 * time.Hour }, "KeyPeriod"},
-		{"a period a little longer", func(c *token.Config) { c.KeyPeriod = 24*time.Hour + 1 }, ""},
-		{"never", func(c *token.Config) { c.KeyPeriod = -1 }, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			cfg := a.config()
-			tt.edit(&cfg)
-			_, err := token.NewIssuer(a.ctx, cfg)
-			if tt.text == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorContains(t, err, tt.text)
-		})
-	}
-}
-
 func registryOver(t *testing.T, s store.Store) *client.Registry {
 	t.Helper()
 	catalog, err := resource.NewCatalog(resource.Config{Store: s})

@@ -22,7 +22,6 @@ import (
 	"github.com/clientele-go/clientele/memstore"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token"
-	"github.com/clientele-go/clientele/token/verifier"
 )
 
 const statusPath = "/oauth2/v1/statuslists/"
@@ -304,24 +303,6 @@ func TestStatusListToken(t *testing.T) {
 		require.True(t, a.invalid(raw))
 		require.Equal(t, http.StatusOK, a.get(path, same).Code)
 	})
-	t.Run("is signed by the key that is active", func(t *testing.T) {
-		before := head(a.get(path).Body.String())
-		keys, err := a.issuer.SigningKeys(t.Context())
-		require.NoError(t, err)
-		for _, key := range keys {
-			if key.State == token.KeyActive {
-				require.NoError(t, a.issuer.WithdrawKey(a.ctx, key.KeyID))
-			}
-		}
-		require.NotEqual(t, before, head(a.get(path).Body.String()))
-	})
-	t.Run("is no access token", func(t *testing.T) {
-		raw := a.get(path).Body.String()
-		_, err := a.orders().Verify(t.Context(), raw)
-		require.ErrorIs(t, err, verifier.ErrInvalidToken)
-		_, err = a.issuer.RevokeToken(a.ctx, raw)
-		require.ErrorIs(t, err, token.ErrNotOurs)
-	})
 	t.Run("is routed by a mux too", func(t *testing.T) {
 		mux := http.NewServeMux()
 		a.issuer.Mount(mux)
@@ -367,46 +348,6 @@ func TestStatusListToken(t *testing.T) {
 		_, err = a.store.Get(t.Context(), token.KindStatusList, strings.TrimPrefix(path, statusPath))
 		require.ErrorIs(t, err, store.ErrNotFound)
 	})
-	t.Run("is not there while the store is away", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			a := newAuthority(t, withStatus)
-			uri, _ := a.status(a.issue(a.add("report")).AccessToken)
-			a.store.away.Store(true)
-			time.Sleep(store.DefaultFresh + 1)
-			w := a.get(strings.TrimPrefix(uri, issuerURL))
-			require.Equal(t, http.StatusServiceUnavailable, w.Code)
-			require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
-		})
-	})
-}
-
-func TestStatusListConfig(t *testing.T) {
-	for name, tt := range map[string]struct {
-		ttl time.Duration
-		log token.LogMode
-		bad string
-	}{
-		"the shortest":        {10 * time.Second, token.LogDurable, ""},
-		"the longest":         {15 * time.Minute, token.LogBestEffort, ""},
-		"too short":           {9 * time.Second, token.LogDurable, "StatusListTTL"},
-		"too long":            {15*time.Minute + time.Second, token.LogDurable, "StatusListTTL"},
-		"parts of a second":   {10*time.Second + 1, token.LogDurable, "StatusListTTL"},
-		"negative":            {-time.Minute, token.LogDurable, "StatusListTTL"},
-		"without a log":       {time.Minute, token.LogOff, "needs a log"},
-		"none, without a log": {0, token.LogOff, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			a := newAuthority(t)
-			cfg := a.config()
-			cfg.StatusListTTL, cfg.Log = tt.ttl, tt.log
-			_, err := token.NewIssuer(a.ctx, cfg)
-			if tt.bad == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorContains(t, err, tt.bad)
-		})
-	}
 }
 
 // BenchmarkStatusList is what the status claim costs a token, and how long a list is

@@ -214,8 +214,6 @@ func TestAFilterOutsideItsBoundsIsRefused(t *testing.T) {
 		_, err := a.issuer.Tokens(t.Context(), f)
 		require.ErrorIs(t, err, store.ErrInvalid, name)
 	}
-	_, err := token.NewIssuer(a.ctx, func() token.Config { c := a.config(); c.Log = 3; return c }())
-	require.ErrorContains(t, err, "Config.Log is 3")
 }
 
 func TestBestEffortNeverWaitsForTheStore(t *testing.T) {
