@@ -272,33 +272,35 @@ func TestTokensThatWereLostAreToldOfOnceAMinute(t *testing.T) {
 // What waits while the store does not answer is bounded: beyond it tokens are
 // issued as before, and lost to the log.
 func TestNoMoreTokensWaitThanThereIsRoomFor(t *testing.T) {
-	a := newAuthority(t, func(c *token.Config) { c.Algorithm = "EdDSA" })
-	c := a.add("report")
-	hold, reached := make(chan struct{}), make(chan struct{}, 1000)
-	a.store.setOnLog(func(context.Context) error { reached <- struct{}{}; <-hold; return nil })
-	a.issue(c)
-	<-reached
-	for range token.MaxWaiting {
+	synctest.Test(t, func(t *testing.T) { // so that no Apply takes too long while they are issued
+		a := newAuthority(t, func(c *token.Config) { c.Algorithm = "EdDSA" })
+		c := a.add("report")
+		hold, reached := make(chan struct{}), make(chan struct{}, 1000)
+		a.store.setOnLog(func(context.Context) error { reached <- struct{}{}; <-hold; return nil })
 		a.issue(c)
-	}
-	require.NotContains(t, a.log.String(), "issued tokens not logged")
-	for range 3 {
+		<-reached
+		for range token.MaxWaiting {
+			a.issue(c)
+		}
+		require.NotContains(t, a.log.String(), "issued tokens not logged")
+		for range 3 {
+			a.issue(c)
+		}
+		require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":1,"cause":"the Issuer was closed, or tokens are issued faster than the store writes"`)
+		close(hold)
+		page, err := a.issuer.Tokens(t.Context(), token.TokenFilter{Limit: 1, Count: true})
+		require.NoError(t, err)
+		require.Equal(t, 1+token.MaxWaiting, page.Total)
 		a.issue(c)
-	}
-	require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":1,"cause":"the Issuer was closed, or tokens are issued faster than the store writes"`)
-	close(hold)
-	page, err := a.issuer.Tokens(t.Context(), token.TokenFilter{Limit: 1, Count: true})
-	require.NoError(t, err)
-	require.Equal(t, 1+token.MaxWaiting, page.Total)
-	a.issue(c)
-	require.NoError(t, a.issuer.Close(t.Context()))
-	require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":2,`)
-	page, err = a.issuer.Tokens(t.Context(), token.TokenFilter{Limit: 1, Count: true})
-	require.NoError(t, err)
-	require.Equal(t, 2+token.MaxWaiting, page.Total, "there is room again")
-	a.issue(c)
-	require.NoError(t, a.issuer.Close(t.Context()))
-	require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":1,`, "nor is anything kept once it is closed")
+		require.NoError(t, a.issuer.Close(t.Context()))
+		require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":2,`)
+		page, err = a.issuer.Tokens(t.Context(), token.TokenFilter{Limit: 1, Count: true})
+		require.NoError(t, err)
+		require.Equal(t, 2+token.MaxWaiting, page.Total, "there is room again")
+		a.issue(c)
+		require.NoError(t, a.issuer.Close(t.Context()))
+		require.Contains(t, a.log.String(), `"msg":"issued tokens not logged","count":1,`, "nor is anything kept once it is closed")
+	})
 }
 
 func TestATokenIsFoundByItsIdAsSoonAsItIsIssued(t *testing.T) {
