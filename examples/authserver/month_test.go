@@ -32,6 +32,8 @@ import (
 var (
 	month     = flag.Bool("month", false, "simulate a whole month in TestAMonth, not a day")
 	monthRate = flag.Float64("month.rate", 100, "`tokens` a second in that month")
+	monthLong = flag.Duration("month.long", 30*24*time.Hour, "how long that month is")
+	monthKeep = flag.Duration("month.keep", 7*24*time.Hour, "for how long everything is kept in that month, in steps of 10 minutes")
 )
 
 // A life is how an authority is used in TestAMonth.
@@ -49,10 +51,17 @@ func (l *life) revoked() int    { return max(1, l.tokens/50) }
 // store: the log, spent assertions, uses, refusals, revocations and their audit
 // events, and a sweep after each step, as the authserver does it. Once the retention
 // is over, rows and file grow no more.
+//
+// What is there depends on the rate and on how long a row stays, not on for how long
+// it goes on. A whole month of 100 tokens a second is 260 million of them, hours of
+// signing; what takes minutes is the same rate with a shorter retention, for several
+// times as long as a row stays:
+//
+//	go test ./examples/authserver -run TestAMonth -v -timeout 3h -args -month -month.rate 100 -month.keep 1h -month.long 6h
 func TestAMonth(t *testing.T) {
 	l := life{long: 24 * time.Hour, step: 15 * time.Minute, keep: 6 * time.Hour, tokens: 40}
 	if *month {
-		l = life{long: 30 * 24 * time.Hour, step: 10 * time.Minute, keep: 7 * 24 * time.Hour, tokens: int(600 * *monthRate)}
+		l = life{long: *monthLong, step: 10 * time.Minute, keep: *monthKeep, tokens: int(600 * *monthRate)}
 	}
 	w := newWorld(t, l)
 	steps := int(l.long / l.step)
@@ -137,6 +146,7 @@ func newWorld(t *testing.T, l life) *world {
 	w.issuer = must(token.NewIssuer(w.ctx, token.Config{
 		Issuer: "https://auth.example.com", Clients: registry, Logger: slog.New(slog.DiscardHandler), Now: w.now,
 		SealingKeys: []token.SealingKey{must(token.NewSealingKey(rand.Reader))(t)}, Log: token.LogDurable,
+		StoreTimeout: time.Minute, // how fast the machine is does not matter here
 	}))(t)
 	t.Cleanup(func() { require.NoError(t, w.issuer.Close(context.Background())) })
 	return w
@@ -147,41 +157,64 @@ func (w *world) now() time.Time { return time.Unix(0, w.clock.Load()).UTC() }
 // live does what happens in one step, from many callers at once.
 func (w *world) live(step int) {
 	l := &w.life
+	w.each(l.tokens, func(int) error {
+		_, err := w.issue(w.bySecret)
+		return err
+	})
+	w.each(l.assertions(), func(n int) error {
+		assertion, err := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+			"iss": w.signer, "sub": w.signer, "aud": "https://auth.example.com", "jti": fmt.Sprintf("%d.%d", step, n),
+			"iat": w.now().Unix(), "exp": w.now().Add(time.Minute).Unix(),
+		}).SignedString(w.key)
+		if err != nil {
+			return err
+		}
+		_, err = w.issue(token.Request{ClientID: w.signer, Assertion: assertion, AssertionType: token.AssertionTypeJWT})
+		return err
+	})
+	w.each(l.refusals(), func(int) error {
+		wrong := w.bySecret
+		wrong.ClientSecret += "x"
+		_, err := w.issue(wrong)
+		var refusal *token.Error
+		if !errors.As(err, &refusal) {
+			return fmt.Errorf("a wrong secret: %v", err)
+		}
+		return nil
+	})
+	w.each(l.revoked(), func(int) error {
+		issued, err := w.issue(w.bySecret)
+		if err != nil {
+			return err
+		}
+		_, err = w.issuer.RevokeToken(w.ctx, issued.AccessToken)
+		return err
+	})
+}
+
+// each calls do with 0 to n-1, from many callers at once.
+func (w *world) each(n int, do func(int) error) {
 	var taken atomic.Int64
 	var callers sync.WaitGroup
 	for range 64 {
 		callers.Go(func() {
-			for n := taken.Add(1); n <= int64(l.tokens); n = taken.Add(1) {
-				_, err := w.issuer.Issue(w.ctx, w.bySecret)
-				if err != nil {
+			for i := taken.Add(1); i <= int64(n); i = taken.Add(1) {
+				if err := do(int(i - 1)); err != nil {
 					w.t.Error(err)
 					return
 				}
-				w.issued.Add(1)
 			}
 		})
 	}
 	callers.Wait()
-	for n := range l.assertions() {
-		assertion := must(jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
-			"iss": w.signer, "sub": w.signer, "aud": "https://auth.example.com", "jti": fmt.Sprintf("%d.%d", step, n),
-			"iat": w.now().Unix(), "exp": w.now().Add(time.Minute).Unix(),
-		}).SignedString(w.key))(w.t)
-		must(w.issuer.Issue(w.ctx, token.Request{ClientID: w.signer, Assertion: assertion, AssertionType: token.AssertionTypeJWT}))(w.t)
+}
+
+func (w *world) issue(request token.Request) (*token.Token, error) {
+	issued, err := w.issuer.Issue(w.ctx, request)
+	if err == nil {
 		w.issued.Add(1)
 	}
-	for range l.refusals() {
-		wrong := w.bySecret
-		wrong.ClientSecret += "x"
-		_, err := w.issuer.Issue(w.ctx, wrong)
-		var refusal *token.Error
-		require.True(w.t, errors.As(err, &refusal), "%v", err)
-	}
-	for range l.revoked() {
-		issued := must(w.issuer.Issue(w.ctx, w.bySecret))(w.t)
-		must(w.issuer.RevokeToken(w.ctx, issued.AccessToken))(w.t)
-		w.issued.Add(1)
-	}
+	return issued, err
 }
 
 // sweep drops what has expired, as the authserver does, and returns how many rows.
