@@ -53,8 +53,9 @@ type Revocation struct {
 	// MaxStale is for how long a list counts after it was last known to be
 	// the issuer's, if the issuer is away; 0 means 5 minutes. A list says
 	// itself until when it counts, those of package token half an hour to an
-	// hour after they were signed, and never does so longer. With ModeIntrospection it is for how
-	// long an answer counts; 0 means 10 seconds. It is 1 second or more.
+	// hour after they were signed, and never does so longer. With
+	// ModeIntrospection it is for how long an answer counts; 0 means 10
+	// seconds. It is 1 second or more.
 	MaxStale time.Duration
 	// WhenStale is what becomes of tokens when there is no list that counts,
 	// or no answer.
