@@ -122,7 +122,8 @@ func (i *Issuer) RevokeClient(ctx context.Context, clientID string) (issuedUntil
 	}
 	subject := audit.Subject{Kind: string(client.Kind), ID: clientID}
 	c, err := i.clients.Get(ctx, clientID)
-	until := i.now()
+	now := i.now()
+	until := now
 	switch {
 	case errors.Is(err, client.ErrNotFound):
 		until = until.Add(stragglers)
@@ -135,14 +136,14 @@ func (i *Issuer) RevokeClient(ctx context.Context, clientID string) (issuedUntil
 		}
 	}
 	r := &revocation{ClientID: clientID, IssuedUntil: time.Unix(until.Unix(), 0).UTC()}
-	if err := i.saveRevocation(ctx, actionRevokeClient, subject, r); err != nil {
+	if err := i.saveRevocation(ctx, actionRevokeClient, subject, r, now); err != nil {
 		return time.Time{}, fmt.Errorf("token: revoking the tokens of a client: %w", err)
 	}
 	return r.IssuedUntil, nil
 }
 
 func (i *Issuer) revoke(ctx context.Context, r *revocation) error {
-	if err := i.saveRevocation(ctx, actionRevokeToken, audit.Subject{Kind: subjectToken, ID: r.TokenID}, r); err != nil {
+	if err := i.saveRevocation(ctx, actionRevokeToken, audit.Subject{Kind: subjectToken, ID: r.TokenID}, r, i.now()); err != nil {
 		return fmt.Errorf("token: revoking a token: %w", err)
 	}
 	return nil
@@ -152,9 +153,9 @@ func (i *Issuer) revoke(ctx context.Context, r *revocation) error {
 // come in between.
 const saveAttempts = 16
 
-// saveRevocation writes r with its audit event, unless what is there revokes as
+// saveRevocation writes r, as of now, with its audit event, unless what is there revokes as
 // much already: then r becomes that.
-func (i *Issuer) saveRevocation(ctx context.Context, action string, subject audit.Subject, r *revocation) error {
+func (i *Issuer) saveRevocation(ctx context.Context, action string, subject audit.Subject, r *revocation, now time.Time) error {
 	s := i.clients.Store()
 	for attempt := 1; ; attempt++ {
 		version, before, err := i.readRevocation(ctx, r)
@@ -163,7 +164,7 @@ func (i *Issuer) saveRevocation(ctx context.Context, action string, subject audi
 		}
 		r.join(before)
 		if attempt == 1 { // what has come in between covers as much
-			r.outlast(before, i.now())
+			r.outlast(before, now)
 		}
 		if before != nil && !before.expires().Before(r.expires()) && (r.Status == nil || before.Status != nil) {
 			// Maybe it came from elsewhere a moment ago: the caller relies on

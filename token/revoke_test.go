@@ -374,6 +374,30 @@ func TestRevokeClientTwiceInASecond(t *testing.T) {
 	}
 }
 
+// A second that begins while tokens are revoked makes no difference.
+func TestRevokeClientAtTheEndOfASecond(t *testing.T) {
+	a := newAuthority(t)
+	c := a.add("report")
+	_, err := a.issuer.RevokeClient(a.ctx, c.id)
+	require.NoError(t, err)
+	issued := a.issue(c)
+	require.Equal(t, a.clock.Now().Truncate(time.Second).Add(time.Second), issued.IssuedAt.UTC())
+
+	ticking := a.newIssuer(func(cfg *token.Config) {
+		cfg.Now = func() time.Time {
+			defer a.clock.advance(time.Second)
+			return a.clock.Now()
+		}
+	})
+	a.clock.advance(-time.Second) // which it went on when the Issuer was made
+	require.True(t, a.clock.Now().Before(issued.IssuedAt))
+	_, err = ticking.RevokeClient(a.ctx, c.id)
+	require.NoError(t, err)
+	v, err := ticking.Verifier(ordersAud)
+	require.NoError(t, err)
+	requireRevoked(t, v, issued.AccessToken)
+}
+
 // A clock that was set back by more than what clocks may differ by gets tokens that
 // say so.
 func TestRevokeClientByAClockFarAhead(t *testing.T) {

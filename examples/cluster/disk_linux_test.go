@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"github.com/clientele-go/clientele/pgstore/pgtest"
 )
 
 // A disk is a small one, in memory, for nothing but one test.
@@ -156,11 +157,8 @@ func TestTheDiskOfPostgreSQLIsFull(t *testing.T) {
 // by which it ends.
 func (c *cluster) useUpLog(t *testing.T) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), c.pg.URL("postgres"))
-	require.NoError(t, err)
-	defer conn.Close(t.Context())
 	for range 100 {
-		if _, err = conn.Exec(t.Context(), "SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000)), pg_switch_wal()"); err != nil {
+		if pgtest.TryExec(t, c.pg.URL("postgres"), "SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000)), pg_switch_wal()") != nil {
 			return
 		}
 	}

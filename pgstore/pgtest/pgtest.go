@@ -130,18 +130,28 @@ func As(t testing.TB, serverURL, role, password string) string {
 // Exec executes statements by a connection of its own.
 func Exec(t testing.TB, serverURL string, statements ...string) {
 	t.Helper()
+	if err := TryExec(t, serverURL, statements...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TryExec executes statements by a connection of its own, up to the first that
+// fails, and returns its error.
+func TryExec(t testing.TB, serverURL string, statements ...string) error {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
 	c, err := pgx.Connect(ctx, serverURL)
 	if err != nil {
-		t.Fatalf("pgtest: connect: %v", err)
+		return fmt.Errorf("pgtest: connect: %w", err)
 	}
 	defer c.Close(ctx)
 	for _, sql := range statements {
 		if _, err := c.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-			t.Fatalf("pgtest: %s: %v", sql, err)
+			return fmt.Errorf("pgtest: %s: %w", sql, err)
 		}
 	}
+	return nil
 }
 
 // errMissing: a program is not installed.
