@@ -60,10 +60,18 @@ func (i *Issuer) goingOn(ctx context.Context) *storePatience {
 	return p
 }
 
-// Value has the caches find the request.
+// Value has the caches find the request, and package context the bounded context:
+// those that are derived from p then end with that one, instead of asking p for its
+// error when the time may have begun anew.
 func (p *storePatience) Value(key any) any {
 	if key == away.Key {
 		return &p.request
+	}
+	p.mu.Lock()
+	bounded := p.bounded
+	p.mu.Unlock()
+	if bounded != nil {
+		return bounded.Value(key)
 	}
 	return p.Context.Value(key)
 }
@@ -92,13 +100,20 @@ func (p *storePatience) cause() error {
 	return context.Cause(p.bounded)
 }
 
-// end ends the context, and the timer, or has the time begin anew.
+// end ends the context, and the timer.
 func (p *storePatience) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cancel != nil {
 		p.cancel()
 	}
+}
+
+// renew has the time begin anew.
+func (p *storePatience) renew() {
+	p.end()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.bounded, p.cancel = nil, nil
 }
 
@@ -110,6 +125,6 @@ func besides(ctx context.Context, f func(ctx context.Context) error) error {
 		return f(ctx)
 	}
 	err := f(p.Context)
-	p.end()
+	p.renew()
 	return err
 }
