@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/clientele-go/clientele/pgstore/pgtest"
 )
 
 // A disk is a small one, in memory, for nothing but one test.
@@ -129,40 +127,6 @@ func TestTheDiskOfPostgreSQLIsFull(t *testing.T) {
 		require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
 		c.requireThere(t, 2, added, failed)
 	})
-
-	t.Run("without room for its write-ahead log it ends, and is started again", func(t *testing.T) {
-		d.fill()
-		added, failed := c.addUntilFull(t, 0, "log")
-		c.useUpLog(t)
-		for n := range instances {
-			// As long as it is known, or can't be.
-			got := c.tokenBy(n, h.id, h.value)
-			require.Contains(t, []int{http.StatusOK, http.StatusServiceUnavailable}, got.status, "%s", got.body)
-			c.until(n, "/healthz", http.StatusOK)
-		}
-		d.free()
-		c.pg.Kill() // as whoever operates it does, if it has not ended by itself
-		c.pg.Restart(t)
-		for n := range instances {
-			c.until(n, "/readyz", http.StatusOK)
-			c.tokenAt(t, n, h)
-		}
-		got := c.again(func() answer { return c.admin(0, http.MethodPost, "/api-clients", clientOf("after", 900, bySecret)) })
-		require.Equal(t, http.StatusCreated, got.status, "%s", got.body)
-		c.requireThere(t, 2, added, failed)
-	})
-}
-
-// useUpLog has PostgreSQL begin new files of its write-ahead log until that fails,
-// by which it ends.
-func (c *cluster) useUpLog(t *testing.T) {
-	t.Helper()
-	for range 100 {
-		if pgtest.TryExec(t, c.pg.URL("postgres"), "SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000)), pg_switch_wal()") != nil {
-			return
-		}
-	}
-	t.Fatal("there is still room for the write-ahead log")
 }
 
 func TestTheDiskOfSQLiteIsFull(t *testing.T) {

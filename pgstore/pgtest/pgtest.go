@@ -130,14 +130,14 @@ func As(t testing.TB, serverURL, role, password string) string {
 // Exec executes statements by a connection of its own.
 func Exec(t testing.TB, serverURL string, statements ...string) {
 	t.Helper()
-	if err := TryExec(t, serverURL, statements...); err != nil {
+	if err := tryExec(t, serverURL, statements...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TryExec executes statements by a connection of its own, up to the first that
+// tryExec executes statements by a connection of its own, up to the first that
 // fails, and returns its error.
-func TryExec(t testing.TB, serverURL string, statements ...string) error {
+func tryExec(t testing.TB, serverURL string, statements ...string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()

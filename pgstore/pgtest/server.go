@@ -201,11 +201,19 @@ func (s *Server) end(signal signal) {
 	}
 }
 
-// Restart starts a server that was stopped or killed, at the same address.
+// Restart starts a server that was stopped or killed, at the same address. Those
+// that served connections of one that was killed may take a moment to end, and none
+// is started beside them.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
-	if err := s.start(); err != nil {
-		t.Fatalf("pgtest: restart: %v", err)
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
+		err := s.start()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("pgtest: restart: %v", err)
+		}
 	}
 }
 
