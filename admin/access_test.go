@@ -38,6 +38,10 @@ var operations = map[string]string{
 	"GET /resource-servers/{id}":                seesResources,
 	"GET /audit-events":                         seesBoth,
 	"GET /denials":                              seesClients,
+	"GET /tokens":                               seesClients,
+	"GET /tokens/{id}":                          seesClients,
+	"POST /tokens/{id}/revoke":                  configures,
+	"POST /api-clients/{id}/revoke-tokens":      configures,
 }
 
 func TestTheTableOfTheTestsIsThatOfTheHandler(t *testing.T) {
@@ -71,6 +75,9 @@ func (a *api) try(token, op, id, secretID string, headers ...string) reply {
 	method, path, _ := strings.Cut(op, " ")
 	if strings.HasPrefix(path, "/resource-servers") {
 		path = strings.ReplaceAll(path, "{id}", serverID)
+	}
+	if strings.HasPrefix(path, "/tokens/") {
+		path = strings.ReplaceAll(path, "{id}", a.issued(a.fullID).ID)
 	}
 	path = strings.NewReplacer("{id}", id, "{secret}", secretID).Replace(path)
 	body := ""
@@ -224,7 +231,7 @@ func TestAMethodThatIsNotThereIsToldWhichAre(t *testing.T) {
 			require.Equal(t, strings.Join(there, ", "), got.Header.Get("Allow"), "%s %s", method, path)
 		}
 	}
-	require.Len(t, methods, 12)
+	require.Len(t, methods, 16)
 }
 
 func TestBothBasePathsAreTheSame(t *testing.T) {

@@ -146,9 +146,16 @@ func (h *Handler) addClient(ctx context.Context, c *call) (answer, error) {
 // client stays enabled or disabled as it is, and labels, which programs for the
 // original know nothing of.
 func (h *Handler) replaceClient(ctx context.Context, c *call) (answer, error) {
+	revoke, err := h.revoking(c)
+	if err != nil {
+		return answer{}, err
+	}
 	in, err := parseClient(c.body, h.cfg.Now())
 	if err != nil {
 		return answer{}, err
+	}
+	if revoke && (in.status == nil || *in.status) {
+		return answer{}, invalidParam("revokeTokens", `goes with "status": false alone: a client that goes on gets others at once`)
 	}
 	if !in.hasMethod {
 		return answer{}, refused(http.StatusBadRequest, codeInvalid,
@@ -170,6 +177,9 @@ func (h *Handler) replaceClient(ctx context.Context, c *call) (answer, error) {
 		old.Spec = spec
 		return nil
 	})
+	if err == nil && revoke {
+		err = h.revokeAfter(ctx, c, "saved and disabled")
+	}
 	if err != nil {
 		return answer{}, err
 	}
@@ -177,22 +187,37 @@ func (h *Handler) replaceClient(ctx context.Context, c *call) (answer, error) {
 }
 
 func (h *Handler) deleteClient(ctx context.Context, c *call) (answer, error) {
-	return answer{status: http.StatusNoContent}, h.registryFor(c).Delete(ctx, c.id)
+	revoke, err := h.revoking(c)
+	if err != nil {
+		return answer{}, err
+	}
+	err = h.registryFor(c).Delete(ctx, c.id)
+	if err == nil && revoke {
+		err = h.revokeAfter(ctx, c, "deleted")
+	}
+	return answer{status: http.StatusNoContent}, err
 }
 
 func (h *Handler) enableClient(ctx context.Context, c *call) (answer, error) {
-	return h.setDisabled(ctx, c, false)
+	return h.setDisabled(ctx, c, false, false)
 }
 
 func (h *Handler) disableClient(ctx context.Context, c *call) (answer, error) {
-	return h.setDisabled(ctx, c, true)
+	revoke, err := h.revoking(c)
+	if err != nil {
+		return answer{}, err
+	}
+	return h.setDisabled(ctx, c, true, revoke)
 }
 
-func (h *Handler) setDisabled(ctx context.Context, c *call, disabled bool) (answer, error) {
+func (h *Handler) setDisabled(ctx context.Context, c *call, disabled, revoke bool) (answer, error) {
 	saved, err := h.registryFor(c).Edit(ctx, c.id, func(old *client.Client) error {
 		old.Disabled = disabled
 		return nil
 	})
+	if err == nil && revoke {
+		err = h.revokeAfter(ctx, c, "disabled")
+	}
 	if err != nil {
 		return answer{}, err
 	}

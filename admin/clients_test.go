@@ -377,7 +377,7 @@ func TestAnotherTenantsClientsAreNotThere(t *testing.T) {
 	secret := b.addSecret(c.ID, 60)
 	other := a.add(`{"name":"another of a"}`)
 	otherSecret := a.addSecret(other.ID, 60)
-	for _, op := range []string{"GET ", "PUT ", "DELETE ", "POST /enable", "POST /disable", "GET /secrets", "POST /secrets", "POST /secrets/rotate", "DELETE /secrets/" + secret.ID} {
+	for _, op := range []string{"GET ", "PUT ", "DELETE ", "POST /enable", "POST /disable", "POST /revoke-tokens", "POST /disable?revokeTokens=true", "DELETE ?revokeTokens=true", "GET /secrets", "POST /secrets", "POST /secrets/rotate", "DELETE /secrets/" + secret.ID} {
 		method, rest, _ := strings.Cut(op, " ")
 		body := fmt.Sprintf(`{"name":"x","clientAuthentication":{"authType":"SECRET"},"expiresAt":%q,"oldEndsAt":0}`, epoch(a.in(60)))
 		foreign := a.do(a.full, method, "/api-clients/"+c.ID+rest, body)

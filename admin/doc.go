@@ -50,7 +50,9 @@
 // Times are epoch seconds in strings, see [Config.NumericTimes].
 //
 // After a 500 with the code UNEXPECTED_ERROR it is open whether a change was made:
-// read before trying again.
+// read before trying again. After one with the code TOKENS_NOT_REVOKED the API
+// client is disabled or deleted as ?revokeTokens=true asked, and its tokens are
+// good until they expire, or are revoked by another request.
 //
 // # Behind browsers
 //

@@ -32,6 +32,7 @@ const (
 	codeMediaType    = "UNSUPPORTED_MEDIA_TYPE"
 	codeUnavailable  = "SERVICE_UNAVAILABLE"
 	codeUnexpected   = "UNEXPECTED_ERROR"
+	codeNotRevoked   = "TOKENS_NOT_REVOKED"
 )
 
 // A fault is what a request that failed is answered with.

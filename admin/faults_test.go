@@ -60,7 +60,7 @@ func TestAStoreThatIsDown(t *testing.T) {
 	t.Run("reading can be tried again", func(t *testing.T) {
 		st.reads.Store(true)
 		defer st.reads.Store(false)
-		for _, path := range []string{"/api-clients", "/api-clients/" + c.ID, "/audit-events", "/denials"} {
+		for _, path := range []string{"/api-clients", "/api-clients/" + c.ID, "/audit-events", "/denials", "/tokens"} {
 			got := a.do(a.full, "GET", path, "")
 			got.fault(503, "SERVICE_UNAVAILABLE")
 			require.Equal(t, "1", got.Header.Get("Retry-After"))
@@ -94,9 +94,12 @@ func TestNewRefusesWhatIsIncomplete(t *testing.T) {
 	}
 }
 
-func TestWithoutAnIssuerThereAreNoDenials(t *testing.T) {
+func TestWithoutAnIssuerThereAreNoDenialsAndNoTokens(t *testing.T) {
 	a := newAPI(t, options{admin: func(cfg *admin.Config) { cfg.Issuer, cfg.BasePaths = nil, []string{"/admin/v2"} }})
-	a.do(a.full, "GET", "/admin/v2/denials", "").fault(404, "RESOURCE_NOT_FOUND")
+	for _, op := range []string{"GET /denials", "GET /tokens", "GET /tokens/x", "POST /tokens/x/revoke", "POST /api-clients/" + a.fullID + "/revoke-tokens"} {
+		method, path, _ := strings.Cut(op, " ")
+		a.do(a.full, method, "/admin/v2"+path, "").fault(404, "RESOURCE_NOT_FOUND")
+	}
 	a.do(a.full, "GET", "/admin/v2/api-clients", "").is(200)
 	require.Equal(t, 404, a.do(a.full, "GET", "/admin/api/v1/api-clients", "").StatusCode)
 }

@@ -330,7 +330,7 @@ func names(clients []apiClient) []string {
 func (a *api) everything() map[string]string {
 	a.t.Helper()
 	all := map[string]string{}
-	for _, kind := range []store.Kind{client.Kind, client.KindID, client.KindExpiry, client.KindKeep, resource.Kind, audit.Kind} {
+	for _, kind := range []store.Kind{client.Kind, client.KindID, client.KindExpiry, client.KindKeep, resource.Kind, audit.Kind, token.KindRevocation} {
 		q := store.Query{Kind: kind, Limit: store.MaxLimit}
 		for {
 			page, err := a.store.List(a.t.Context(), q)

@@ -28,8 +28,9 @@ type Config struct {
 	// ErrUnauthenticated. It is called concurrently, once for each request
 	// whose path and method exist, and before the body is read.
 	Authorize func(r *http.Request) (Access, error)
-	// Issuer has the denials, which tell why a client got no token. Without
-	// it there is no such list.
+	// Issuer has the tokens that were issued and revokes them, and the
+	// denials, which tell why a client got no token. Without it there are no
+	// such lists, and nothing is revoked.
 	Issuer *token.Issuer
 
 	// BasePaths are the paths below which the API is served, each of them with
@@ -243,7 +244,8 @@ func (h *Handler) refuse(w http.ResponseWriter, c *call, err error) {
 	}
 	level := slog.LevelDebug
 	switch {
-	case f.status >= http.StatusInternalServerError && c.r.Context().Err() == nil:
+	case f.Code == codeNotRevoked, // which the caller may not be there to hear
+		f.status >= http.StatusInternalServerError && c.r.Context().Err() == nil:
 		level = slog.LevelError
 	case f.status == http.StatusUnauthorized || f.status == http.StatusForbidden:
 		level = slog.LevelInfo

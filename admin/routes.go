@@ -24,7 +24,7 @@ type operation struct {
 }
 
 // routes returns the table of all that the API can do, and of what it takes.
-func routes(denials bool) []route {
+func routes(issuer bool) []route {
 	seeClients := need{clients: View}
 	seeResources := need{resources: View}
 	seeBoth := need{clients: View, resources: View}
@@ -67,10 +67,24 @@ func routes(denials bool) []route {
 			{method: http.MethodGet, need: seeBoth, serve: (*Handler).listEvents},
 		}},
 	}
-	if denials {
-		table = append(table, route{path: "/denials", operations: []operation{
-			{method: http.MethodGet, need: seeClients, serve: (*Handler).listDenials},
-		}})
+	if issuer {
+		table = append(table, []route{
+			{path: "/api-clients/{id}/revoke-tokens", operations: []operation{
+				{method: http.MethodPost, need: configure, changes: true, serve: (*Handler).revokeTokens},
+			}},
+			{path: "/tokens", operations: []operation{
+				{method: http.MethodGet, need: seeClients, serve: (*Handler).listTokens},
+			}},
+			{path: "/tokens/{id}", operations: []operation{
+				{method: http.MethodGet, need: seeClients, serve: (*Handler).getToken},
+			}},
+			{path: "/tokens/{id}/revoke", operations: []operation{
+				{method: http.MethodPost, need: configure, changes: true, serve: (*Handler).revokeToken},
+			}},
+			{path: "/denials", operations: []operation{
+				{method: http.MethodGet, need: seeClients, serve: (*Handler).listDenials},
+			}},
+		}...)
 	}
 	for i := range table {
 		table[i].segments = strings.Split(table[i].path[1:], "/")

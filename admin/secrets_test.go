@@ -260,7 +260,7 @@ func TestAClientRotatesItsOwnSecretAndNothingElse(t *testing.T) {
 	for _, op := range []string{
 		"POST /api-clients/" + otherID + "/secrets/rotate", "POST /api-clients/nobody/secrets/rotate", "POST /api-clients/" + id + "/secrets",
 		"DELETE /api-clients/" + id + "/secrets/" + s.ID, "GET /api-clients/" + id, "GET /api-clients/" + id + "/secrets", "POST /api-clients/" + id + "/disable",
-		"PUT /api-clients/" + id, "DELETE /api-clients/" + id, "GET /api-clients", "GET /denials", "GET /audit-events", "GET /resource-servers",
+		"PUT /api-clients/" + id, "DELETE /api-clients/" + id, "POST /api-clients/" + id + "/revoke-tokens", "GET /api-clients", "GET /denials", "GET /tokens", "GET /audit-events", "GET /resource-servers",
 	} {
 		method, path, _ := strings.Cut(op, " ")
 		a.do(token, method, path, body).fault(403, "FORBIDDEN")

@@ -211,11 +211,26 @@ func TestEachAnswerIsAsTheDescriptionSays(t *testing.T) {
 	_, denials := d.do("GET /denials", nil, "?client="+id, "", 200)
 	require.Contains(t, string(denials), secretID)
 	d.do("GET /denials", nil, "?from=x", "", 400)
+
+	_, own := d.do("GET /tokens", nil, "?status=active&limit=1", "", 200)
+	d.do("GET /tokens", nil, "?status=good", "", 400)
+	jti := []string{regexp.MustCompile(`"records":\[\{"id":"([^"]+)"`).FindStringSubmatch(string(own))[1]}
+	d.do("GET /tokens/{id}", jti, "", "", 200)
+	d.do("GET /tokens/{id}", []string{"nothing"}, "", "", 404)
+	d.do("POST /tokens/{id}/revoke", jti, "?dryRun=true", "", 200)
+	d.do("POST /tokens/{id}/revoke", []string{"nothing"}, "", "", 404)
+	d.do("POST /api-clients/{id}/revoke-tokens", one, "?dryRun=true", "", 200)
+	d.do("POST /api-clients/{id}/revoke-tokens", one, "", "", 204)
+	d.do("POST /api-clients/{id}/revoke-tokens", []string{"nobody"}, "", "", 404)
+	d.do("POST /api-clients/{id}/disable", one, "?revokeTokens=true", "", 200)
+	d.do("POST /api-clients/{id}/disable", one, "?revokeTokens=yes", "", 400)
 	d.do("DELETE /api-clients/{id}", one, "?dryRun=true", "", 200)
-	d.do("DELETE /api-clients/{id}", one, "", "", 204)
+	d.do("DELETE /api-clients/{id}", one, "?revokeTokens=true", "", 204)
 	d.do("DELETE /api-clients/{id}", one, "", "", 404)
 	d.do("GET /audit-events", nil, "?limit=1000", "", 200)
 	d.do("GET /audit-events", nil, "?to=x", "", 400)
+	d.do("POST /tokens/{id}/revoke", jti, "", "", 200)
+	d.do("GET /audit-events", nil, "", "", 401) // it was one's own
 	d.token = "x"
 	d.do("GET /audit-events", nil, "", "", 401)
 

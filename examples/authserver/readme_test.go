@@ -36,7 +36,7 @@ func TestTheReadmesCommandsWork(t *testing.T) {
 	out := string(said)
 	for _, want := range []string{
 		`"token_type": "Bearer"`, `"invalid_client"`, `"orders::reader"`, `"authType":"PUBKEYCERT"`, `"authType":"JWKS"`,
-		`"reason":"disabled_client"`, `"reason":"wrong_secret"`, `"client.secret.rotate"`, `"LAST_ADMINISTRATOR"`,
+		"\n\"active\"\n", "\n\"revoked\"\n", `"reason":"disabled_client"`, `"reason":"wrong_secret"`, `"client.secret.rotate"`, `"LAST_ADMINISTRATOR"`,
 	} {
 		require.Contains(t, out, want)
 	}
