@@ -196,21 +196,24 @@ func (d *desk) edit() (spec client.Spec, done string, err error) {
 		return spec, "", nil
 	}
 	waiting := d.secrets()
-	before := old.Version
+	before, disabled := old.Version, old.Disabled
 	saved, err := registry.Edit(ctx, old.ID, func(c *client.Client) error {
 		if before = c.Version; !opened.equal(&c.Spec) {
 			d.old = c.Clone()
 			return errStale
 		}
+		disabled = c.Disabled
 		c.Spec = spec
 		return nil
 	})
 	if err != nil {
 		return spec, "", err
 	}
-	done = "saved"
-	if saved.Version == before {
+	switch done = "saved"; {
+	case saved.Version == before:
 		done = "unchanged"
+	case saved.Disabled && !disabled:
+		done = doneDisabled
 	}
 	if saved.Method == credentials.MethodSecret && d.waits() && !d.saveWaiting(ctx, saved, waiting) {
 		return spec, "", nil

@@ -2,8 +2,10 @@ package portal_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"mime/multipart"
 	"net/http"
@@ -19,6 +21,8 @@ import (
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/resource"
+	"github.com/clientele-go/clientele/store"
+	"github.com/clientele-go/clientele/token"
 )
 
 func TestAddingAClient(t *testing.T) {
@@ -189,7 +193,7 @@ func TestEditingAClient(t *testing.T) {
 	form := b.opened(path, "do", "save", "name", "new", "g.orders-api.orders", "", "g.orders-api.iam", "iam::view", "tab", "resources")
 	form.Del("enabled")
 	answer = b.post(path, form)
-	require.Equal(t, path+"?done=saved&tab=resources", answer.Header().Get("Location"))
+	require.Equal(t, path+"?done=disabled&tab=resources", answer.Header().Get("Location"))
 	now := w.get(c.ID)
 	require.Equal(t, "new", now.Name)
 	require.True(t, now.Disabled)
@@ -304,6 +308,90 @@ func TestDeletingAClientTakesTheWordYES(t *testing.T) {
 	w.get(c.ID)
 	require.Equal(t, "/portal/clients?done=deleted", b.post(path, url.Values{"confirm": {"YES"}}).Header().Get("Location"))
 	require.Equal(t, http.StatusNotFound, b.post(path, url.Values{"confirm": {"YES"}}).Code)
+}
+
+func TestWhoDeletesAClientIsAskedWhatBecomesOfItsTokens(t *testing.T) {
+	w := newWorld(t)
+	b := w.sits(full)
+	const chosen = `name="revoke" value="1" checked`
+	for _, c := range []struct {
+		name   string
+		revoke bool
+		done   string
+		want   token.TokenStatus
+	}{
+		{"revoked with it", true, "deleted-revoked", token.TokenRevoked},
+		{"left to expire", false, "deleted", token.TokenActive},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			one := w.add(client.Spec{Name: c.name, Grants: reader})
+			secret, _ := w.addSecret(one.ID)
+			w.issue(one.ID, secret)
+			path := "/portal/clients/" + one.ID + "/delete"
+			page := b.get(path).Body.String()
+			require.Contains(t, page, "Revoke the access tokens that it holds, too. Else they stay valid until they expire, at most 60 minutes.")
+			require.Contains(t, page, chosen, "unless somebody says otherwise")
+
+			form := url.Values{"confirm": {"YES"}}
+			if c.revoke {
+				form.Set("revoke", "1")
+			}
+			wrong := url.Values{"confirm": {"no"}, "revoke": form["revoke"]}
+			require.Equal(t, c.revoke, strings.Contains(b.post(path, wrong).Body.String(), chosen), "what was chosen stays")
+			require.Equal(t, "/portal/clients?done="+c.done, b.post(path, form).Header().Get("Location"))
+			found, err := w.issuer.Tokens(w.ctx, token.TokenFilter{ClientID: one.ID})
+			require.NoError(t, err)
+			require.Len(t, found.Tokens, 1)
+			require.Equal(t, c.want, found.Tokens[0].Status)
+			require.Contains(t, b.get("/portal/clients?done="+c.done).Body.String(), "was deleted")
+		})
+	}
+}
+
+// A deaf store hears of no revocation.
+type deaf struct{ store.Store }
+
+func (d deaf) Get(ctx context.Context, kind store.Kind, id string) (store.Record, error) {
+	if kind == token.KindRevocation {
+		return store.Record{}, errors.New("the disk is gone")
+	}
+	return d.Store.Get(ctx, kind, id)
+}
+
+func TestTokensOfADeletedClientThatCouldNotBeRevokedAreToldOf(t *testing.T) {
+	w := newWorld(t, func(_ *portal.Config, c *client.Config, _ *portal.SessionsConfig) { c.Store = deaf{c.Store} })
+	c := w.add(client.Spec{Name: "one"})
+	answer := w.sits(full).post("/portal/clients/"+c.ID+"/delete", url.Values{"confirm": {"YES"}, "revoke": {"1"}})
+	require.Equal(t, http.StatusInternalServerError, answer.Code)
+	page := answer.Body.String()
+	require.Contains(t, page, "“one” was deleted, and gets no more access tokens.")
+	require.Contains(t, page, "they stay valid until they expire, at most 60 minutes")
+	require.NotContains(t, page, "disk")
+	require.Contains(t, w.log.String(), "tokens of a deleted client not revoked")
+	_, err := w.registry.Get(w.ctx, c.ID)
+	require.ErrorIs(t, err, client.ErrNotFound)
+}
+
+func TestWhoDisablesAClientIsToldOfTheTokensThatItHolds(t *testing.T) {
+	w := newWorld(t)
+	c := w.add(client.Spec{Name: "one"})
+	b := w.sits(full)
+	path := "/portal/clients/" + c.ID
+	off := b.opened(path, "do", "save")
+	off.Del("enabled")
+	to := b.post(path, off).Header().Get("Location")
+	require.Equal(t, path+"?done=disabled", to)
+	page := b.get(to).Body.String()
+	require.Contains(t, page, "The API client gets no more tokens.")
+	require.Contains(t, page, "stay valid until they expire, within 60 minutes")
+	require.Contains(t, page, `<a href="`+path+`/revoke">Revoke its tokens</a>`)
+	require.NotContains(t, b.get(path).Body.String(), "within 60 minutes", "said once")
+
+	again := b.opened(path, "do", "save", "description", "still off")
+	require.Equal(t, path+"?done=saved", b.post(path, again).Header().Get("Location"), "it was disabled before")
+	on := b.opened(path, "do", "save", "enabled", "1")
+	require.Equal(t, path+"?done=saved", b.post(path, on).Header().Get("Location"))
+	require.NotContains(t, b.get(to).Body.String(), "within 60 minutes", "it is enabled")
 }
 
 func TestLeavingAWayToAuthenticate(t *testing.T) {

@@ -31,7 +31,8 @@ type clientView struct {
 
 	Revealed   *revealed
 	ShownOnce  bool
-	Unsaved    bool // what the page shows is not what is saved
+	Unsaved    bool   // what the page shows is not what is saved
+	Holds      string // for how many minutes the tokens that it holds stay valid; empty: not to be said
 	Ending     string
 	DeclaredBy string // by whose file the client is declared; empty: by none
 	Last       bool
@@ -92,6 +93,9 @@ func (d *desk) show(w http.ResponseWriter) {
 		MaxLabels: client.MaxLabels, LabelSpace: len(d.form.Labels) < client.MaxLabels,
 	}
 	view.done(r)
+	if d.old != nil && d.old.Disabled && view.Refusals && r.URL.Query().Get("done") == doneDisabled {
+		view.Holds = minutes(d.old.TokenLifetime)
+	}
 	if s, ok := d.replaced(); ok {
 		view.Replaced = s.ID
 	}

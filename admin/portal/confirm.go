@@ -1,9 +1,11 @@
 package portal
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/clientele-go/clientele/client"
 )
@@ -19,8 +21,15 @@ type confirmView struct {
 	Button   string
 	Action   string
 	Back     string
-	Wrong    string // why the word was not taken
-	InUse    bool   // the person has been told that it was used a short time ago
+	Wrong    string         // why the word was not taken
+	Option   *confirmOption // what may be done with it; nil: nothing
+	InUse    bool           // the person has been told that it was used a short time ago
+}
+
+// A confirmOption is what a person may have done together with what they confirm.
+type confirmOption struct {
+	Name, Text string
+	Checked    bool
 }
 
 // A crumb is a page above this one.
@@ -38,6 +47,11 @@ func (h *Handler) aboutClient(v *visitor, c *client.Client, title string) *confi
 // confirmed reports whether the word was typed.
 func confirmed(r *http.Request) bool { return strings.TrimSpace(r.PostFormValue("confirm")) == "YES" }
 
+const (
+	revokeToo     = "revoke" // the field that asks for it
+	revokeTimeout = 10 * time.Second
+)
+
 const notConfirmed = "Type the word YES, in capital letters."
 
 func (h *Handler) askDeleteClient(w http.ResponseWriter, r *http.Request, v *visitor) {
@@ -49,8 +63,18 @@ func (h *Handler) askDeleteClient(w http.ResponseWriter, r *http.Request, v *vis
 func (h *Handler) confirmDelete(w http.ResponseWriter, r *http.Request, v *visitor, c *client.Client, status int, wrong string) {
 	view := h.aboutClient(v, c, "Delete "+c.Name)
 	view.Question, view.Button, view.Action, view.Wrong = "Delete this API client?", "Delete the API client", r.URL.Path, wrong
+	gone := "It gets no more access tokens, from this moment on."
+	if h.issuer == nil {
+		gone += " Those that it holds stay valid until they expire, at most " + minutes(c.TokenLifetime) + " minutes."
+	} else {
+		// Who is asked anew has chosen already.
+		view.Option = &confirmOption{
+			Name: revokeToo, Checked: r.Method != http.MethodPost || r.PostFormValue(revokeToo) != "",
+			Text: "Revoke the access tokens that it holds, too. Else they stay valid until they expire, at most " + minutes(c.TokenLifetime) + " minutes.",
+		}
+	}
 	view.Effects = []string{
-		"It gets no more access tokens, from this moment on. Those that it holds stay valid until they expire, at most " + minutes(c.TokenLifetime) + " minutes.",
+		gone,
 		"Its client ID is never used again. What calls by it has to be set up anew.",
 		"This can't be undone. To stop it for a while, disable it instead.",
 	}
@@ -74,9 +98,29 @@ func (h *Handler) deleteClient(w http.ResponseWriter, r *http.Request, v *visito
 		h.lastOne(w, r, v, c)
 	case err != nil:
 		h.fail(w, r, err)
+	case h.issuer != nil && r.PostFormValue(revokeToo) != "":
+		h.revokeDeleted(w, r, v, c)
 	default:
 		http.Redirect(w, r, h.base+"clients?done=deleted", http.StatusSeeOther)
 	}
+}
+
+// revokeDeleted revokes the tokens of a client that has just been deleted, also if
+// the person leaves.
+func (h *Handler) revokeDeleted(w http.ResponseWriter, r *http.Request, v *visitor, c *client.Client) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), revokeTimeout)
+	defer cancel()
+	if _, err := h.issuer.RevokeClient(ctx, c.ID); err != nil {
+		h.logger.ErrorContext(ctx, "tokens of a deleted client not revoked", "client_id", c.ID, "error", err.Error())
+		h.show(w, r, http.StatusInternalServerError, "message.html", &messageView{
+			page:    h.page(v, "Its tokens were not revoked", "clients"),
+			Message: "“" + c.Name + "” was deleted, and gets no more access tokens. But those that it holds could not be revoked: they stay valid until they expire, at most " + minutes(c.TokenLifetime) + " minutes.",
+			Advice:  "Programs can revoke them by the admin API: POST /api-clients/" + c.ID + "/revoke-tokens.",
+			Link:    h.base + "clients", LinkText: "Back to the API clients",
+		})
+		return
+	}
+	http.Redirect(w, r, h.base+"clients?done=deleted-revoked", http.StatusSeeOther)
 }
 
 // lastOne says why a client must stay.

@@ -93,15 +93,21 @@ func (h *Handler) page(v *visitor, title, nav string) page {
 	return p
 }
 
+// doneDisabled says that a client was disabled, and has the page offer to revoke the
+// tokens that it holds.
+const doneDisabled = "disabled"
+
 // toasts are what a page says that was done before it, by the parameter done.
 var toasts = map[string]string{
-	"added":          "The API client was added.",
-	"saved":          "Your changes were saved.",
-	"unchanged":      "There was nothing to save: nothing had changed.",
-	"deleted":        "The API client was deleted.",
-	"token-revoked":  "The token was revoked.",
-	"tokens-revoked": "All tokens that it had were revoked.",
-	"secret-deleted": "The secret was deleted. It works no longer.",
+	"added":           "The API client was added.",
+	"saved":           "Your changes were saved.",
+	doneDisabled:      "Your changes were saved. The API client gets no more tokens.",
+	"unchanged":       "There was nothing to save: nothing had changed.",
+	"deleted":         "The API client was deleted.",
+	"deleted-revoked": "The API client was deleted, and the tokens that it had were revoked.",
+	"token-revoked":   "The token was revoked.",
+	"tokens-revoked":  "All tokens that it had were revoked.",
+	"secret-deleted":  "The secret was deleted. It works no longer.",
 }
 
 // done notes what the request says was done before it.

@@ -90,7 +90,7 @@ func TestAMonth(t *testing.T) {
 	for kind, most := range map[store.Kind]int{
 		token.KindToken:      (l.tokens + l.assertions() + l.revoked()) * in(l.keep+lifetime),
 		token.KindAssertion:  l.assertions() * in(time.Minute+2*time.Hour),
-		token.KindRevocation: l.revoked() * in(lifetime+time.Hour),
+		token.KindRevocation: l.revoked() * in(lifetime+2*time.Hour),
 		audit.Kind:           l.revoked() * in(l.keep),
 		token.KindDenial:     hours,     // one for each hour
 		client.KindUsed:      2 * hours, // and client
