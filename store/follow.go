@@ -157,11 +157,16 @@ func (f *follower) readAhead(ctx context.Context) {
 	}()
 }
 
+// mostPages is how many pages of the feed are read to catch up. With more behind it,
+// a cache has less to lose by beginning anew: all of a long feed may take longer than
+// whoever waits has time.
+const mostPages = 8
+
 // read catches up with the feed.
 func (f *follower) read(ctx context.Context) (struct{}, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for {
+	for pages := 1; ; pages++ {
 		at := time.Since(f.base)
 		since := f.revision
 		if !f.begun {
@@ -185,6 +190,9 @@ func (f *follower) read(ctx context.Context) (struct{}, error) {
 		if !feed.More {
 			f.confirmed.Store(int64(at))
 			return struct{}{}, nil
+		}
+		if pages == mostPages {
+			f.begun = false
 		}
 	}
 }

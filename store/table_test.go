@@ -293,6 +293,61 @@ func (f *forgetful) Changes(ctx context.Context, since store.Revision, wait time
 	return f.Store.Changes(ctx, since, wait, limit)
 }
 
+func TestACacheFarBehindBeginsAnew(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		pages, want int // of the feed: there, and asked for
+		kept        bool
+	}{
+		{"eight pages behind it reads them all", 8, 8, true},
+		{"a page more is not worth reading", 9, 8 + 1, false},
+		{"however many there are", 20, 8 + 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := watch(t)
+				put(t, s, "still", "as ever")
+				put(t, s, "page", "old")
+				table, builds := newTable(s, 10), new(atomic.Int64)
+				snapshot := newSnapshot(s, builds)
+				get := func(id, want string) {
+					value, err := table.Get(t.Context(), id)
+					require.NoError(t, err)
+					require.Equal(t, want, value)
+				}
+				get("still", "as ever")
+				get("page", "old")
+				_, err := snapshot.Get(t.Context())
+				require.NoError(t, err)
+
+				time.Sleep(2 * store.DefaultFresh)
+				for page := range c.pages {
+					changes := make([]store.Change, store.MaxChanges)
+					for i := range changes {
+						changes[i] = store.Put(store.Record{Kind: "filler", ID: fmt.Sprint(page, " ", i), Data: []byte("0")})
+					}
+					_, err := s.Apply(t.Context(), changes...)
+					require.NoError(t, err)
+				}
+				time.Sleep(2 * store.DefaultFresh)
+				gets, asked := s.gets.Load(), s.changes.Load()
+				get("still", "as ever")
+				require.EqualValues(t, c.want, s.changes.Load()-asked)
+				require.Equal(t, c.kept, s.gets.Load() == gets)
+				put(t, s, "page", "new")
+				time.Sleep(2 * store.DefaultFresh)
+				get("page", "new")
+				require.EqualValues(t, c.want+1, s.changes.Load()-asked, "it follows on from there")
+
+				asked = s.changes.Load()
+				_, err = snapshot.Get(t.Context())
+				require.NoError(t, err)
+				require.LessOrEqual(t, s.changes.Load()-asked, int64(8+1))
+			})
+		})
+	}
+}
+
 func TestTableReturnsTheErrorOfDecode(t *testing.T) {
 	s := watch(t)
 	_, err := s.Store.Apply(t.Context(), store.Put(store.Record{Kind: "word", ID: "a", Data: []byte("{")}))
