@@ -22,7 +22,7 @@
 // given; what must not be readable by whoever reads the file has to be sealed
 // before it is stored.
 //
-// The log grows to some 16 MiB between checkpoints, and more while a long read
+// The log grows to some 8 MiB between checkpoints, and more while a long read
 // goes on. The file does not shrink: room that becomes free is used again.
 // [DB.Backup] makes a compact copy.
 //

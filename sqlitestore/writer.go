@@ -33,10 +33,11 @@ const (
 	maxTasks  = 128  // of one transaction
 	maxWeight = 4096 // of one transaction, unless its last task has more
 
-	// The write-ahead log is copied to the file when it has so many pages, 16
+	// The write-ahead log is copied to the file when it has so many pages, 8
 	// MiB of them. The more, the less often is a page written that changes
-	// again and again.
-	checkpointPages = 4000
+	// again and again; and the longer wait the commits that come meanwhile,
+	// which with 4000 pages are more than one of a hundred.
+	checkpointPages = 2000
 	logLimit        = 64 << 20 // a log that once grew larger is cut to that, in bytes
 
 	restartPatience = 100 * time.Millisecond
