@@ -199,7 +199,11 @@ func (h *Handler) deleteClient(ctx context.Context, c *call) (answer, error) {
 }
 
 func (h *Handler) enableClient(ctx context.Context, c *call) (answer, error) {
-	return h.setDisabled(ctx, c, false, false)
+	saved, err := h.registryFor(c).Enable(ctx, c.id)
+	if err != nil {
+		return answer{}, err
+	}
+	return h.clientAnswer(ctx, http.StatusOK, saved)
 }
 
 func (h *Handler) disableClient(ctx context.Context, c *call) (answer, error) {
@@ -207,14 +211,7 @@ func (h *Handler) disableClient(ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return h.setDisabled(ctx, c, true, revoke)
-}
-
-func (h *Handler) setDisabled(ctx context.Context, c *call, disabled, revoke bool) (answer, error) {
-	saved, err := h.registryFor(c).Edit(ctx, c.id, func(old *client.Client) error {
-		old.Disabled = disabled
-		return nil
-	})
+	saved, err := h.registryFor(c).Disable(ctx, c.id)
 	if err == nil && revoke {
 		err = h.revokeAfter(ctx, c, "disabled")
 	}

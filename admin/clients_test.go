@@ -13,6 +13,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/resource"
 )
 
@@ -291,6 +293,19 @@ func TestEnableAndDisable(t *testing.T) {
 	a.do(a.full, "POST", path+"/enable", "").json(200, &got)
 	require.True(t, *got.Status)
 	a.do(a.full, "POST", "/api-clients/nobody/enable", "").fault(404, "RESOURCE_NOT_FOUND")
+}
+
+func TestAClientIsDisabledWhateverTheRulesSayOfItNow(t *testing.T) {
+	a := newAPI(t, options{})
+	looser, err := client.NewRegistry(client.Config{Store: a.store, Resources: a.catalog, Now: a.clock.Now, AllowJWKS: jwks.Allow{AnyPort: true}})
+	require.NoError(t, err)
+	c, err := looser.Add(program, client.Spec{Name: "one", Method: credentials.MethodJWKS, JWKSURL: "https://keys.example.com:1234/jwks"})
+	require.NoError(t, err)
+	for _, op := range []string{"disable", "enable"} {
+		var got apiClient
+		a.do(a.full, "POST", "/api-clients/"+c.ID+"/"+op, "").json(200, &got)
+		require.Equal(t, op == "enable", *got.Status)
+	}
 }
 
 func TestNamesAreUniqueWhateverTheCase(t *testing.T) {
