@@ -19,6 +19,7 @@ import (
 	"github.com/clientele-go/clientele/admin"
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/memstore"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token"
@@ -176,7 +177,7 @@ func TestTheListOfAStatusLeadsBehindTheMostThatIsLookedAt(t *testing.T) {
 	for n := range token.MaxLooked + 500 {
 		at := a.clock.Now().Add(time.Second + time.Duration(n)*time.Microsecond)
 		changes = append(changes, store.Append(store.Record{
-			Kind: token.KindToken, ID: fmt.Sprint("old", n), Sort: store.TimeKey(at), Format: record.Format, Data: []byte(data),
+			Kind: token.KindToken, ID: fmt.Sprint("old", n), Sort: timekey.Of(at), Format: record.Format, Data: []byte(data),
 		}))
 		if len(changes) == store.MaxChanges {
 			_, err := a.store.Apply(t.Context(), changes...)
@@ -518,41 +519,36 @@ func TestAClientGetsNoMoreBeforeItsTokensAreRevoked(t *testing.T) {
 }
 
 func TestACallerThatLeavesAfterTheChangeKeepsNoTokenGood(t *testing.T) {
-	for _, op := range []string{"POST /disable", "DELETE ", "PUT "} {
-		t.Run(op, func(t *testing.T) {
-			st := &watched{Store: memstore.New()}
-			a := newAPI(t, options{store: st})
-			c := a.add(`{"name":"one"` + granted + `}`)
-			raw := a.token(c.ID, a.addSecret(c.ID, 60).Value, audience)
-			cfg := admin.Config{Registry: a.registry, Issuer: a.issuer, Now: a.clock.Now, Logger: slog.New(slog.NewJSONHandler(a.log, nil))}
-			person(&cfg)
-			handler, err := admin.New(cfg)
-			require.NoError(t, err)
-			ctx, leave := context.WithCancel(t.Context())
-			defer leave()
-			left := func() { leave() }
-			st.changed.Store(&left)
-			method, rest, _ := strings.Cut(op, " ")
-			handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method, base+"/api-clients/"+c.ID+rest+"?revokeTokens=true",
-				strings.NewReader(`{"name":"one","status":false,"clientAuthentication":{"authType":"SECRET"}}`)))
-			require.Error(t, ctx.Err())
-			require.False(t, a.good(raw))
-		})
-	}
-	t.Run("and what then fails is in the log", func(t *testing.T) {
+	const off = `{"name":"one","status":false,"clientAuthentication":{"authType":"SECRET"}}`
+	leave := func(t *testing.T, op string, down bool) (a *api, raw string) {
 		st := &watched{Store: memstore.New()}
-		a := newAPI(t, options{store: st})
-		c := a.add(`{"name":"one"}`)
+		a = newAPI(t, options{store: st})
+		c := a.add(`{"name":"one"` + granted + `}`)
+		raw = a.token(c.ID, a.addSecret(c.ID, 60).Value, audience)
 		cfg := admin.Config{Registry: a.registry, Issuer: a.issuer, Now: a.clock.Now, Logger: slog.New(slog.NewJSONHandler(a.log, nil))}
 		person(&cfg)
 		handler, err := admin.New(cfg)
 		require.NoError(t, err)
 		ctx, leave := context.WithCancel(t.Context())
-		defer leave()
 		left := func() { leave() }
 		st.changed.Store(&left)
-		st.down.Store(true)
-		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "POST", base+"/api-clients/"+c.ID+"/disable?revokeTokens=true", nil))
-		require.Contains(t, a.log.String(), `"code":"TOKENS_NOT_REVOKED"`)
-	})
+		st.down.Store(down)
+		method, rest, _ := strings.Cut(op, " ")
+		handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, method,
+			base+"/api-clients/"+c.ID+rest+"?revokeTokens=true", strings.NewReader(off)))
+		require.Error(t, ctx.Err())
+		st.down.Store(false)
+		return a, raw
+	}
+	for _, op := range []string{"POST /disable", "DELETE ", "PUT "} {
+		t.Run(op, func(t *testing.T) {
+			a, raw := leave(t, op, false)
+			require.False(t, a.good(raw))
+			require.NotContains(t, a.log.String(), "TOKENS_NOT_REVOKED")
+		})
+		t.Run(op+" and what then fails is in the log", func(t *testing.T) {
+			a, _ := leave(t, op, true)
+			require.Contains(t, a.log.String(), `"code":"TOKENS_NOT_REVOKED"`)
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/internal/printable"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -106,7 +107,7 @@ func (e *Event) record() (store.Record, error) {
 			store.Label{Key: labelSubjectID, Value: e.Subject.ID},
 		),
 		Text:   e.text(),
-		Sort:   store.TimeKey(e.Time),
+		Sort:   timekey.Of(e.Time),
 		Format: format,
 		Data:   data,
 	}, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -71,11 +72,11 @@ func (l *Log) List(ctx context.Context, f Filter) (Page, error) {
 }
 
 func (f *Filter) query() (store.Query, error) {
-	from, err := store.TimeBound("from", f.From)
+	from, err := timekey.Bound("from", f.From)
 	if err != nil {
 		return store.Query{}, err
 	}
-	to, err := store.TimeBound("to", f.To)
+	to, err := timekey.Bound("to", f.To)
 	if err != nil {
 		return store.Query{}, err
 	}

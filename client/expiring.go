@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -32,8 +33,8 @@ type Expiring struct {
 // Arguments outside the bounds get an error that wraps store.ErrInvalid.
 func (r *Registry) Expiring(ctx context.Context, from, to time.Time, after store.Cursor, limit int) (ending []Expiring, next store.Cursor, err error) {
 	q := store.Query{Kind: KindExpiry, After: after, Limit: limit}
-	if q.From, err = store.TimeBound("from", from); err == nil {
-		q.To, err = store.TimeBound("to", to)
+	if q.From, err = timekey.Bound("from", from); err == nil {
+		q.To, err = timekey.Bound("to", to)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("listing credentials by expiry: %w", err)
@@ -76,7 +77,7 @@ func endsOf(c *Client) []end {
 	var ends []end
 	add := func(id string, e Expiring) {
 		e.Client = c
-		ends = append(ends, end{e, c.ID + "." + id, store.TimeKey(e.EndsAt)})
+		ends = append(ends, end{e, c.ID + "." + id, timekey.Of(e.EndsAt)})
 	}
 	for i := range c.Secrets {
 		s := &c.Secrets[i]

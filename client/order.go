@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -71,7 +72,7 @@ func endKey(c *Client) string {
 	case at.IsZero():
 		return ""
 	default:
-		return store.TimeKey(at)
+		return timekey.Of(at)
 	}
 }
 
@@ -82,7 +83,7 @@ func orderRecords(record store.Record, c *Client) []store.Record {
 		return store.Record{Kind: kind, ID: record.ID, Labels: record.Labels, Text: record.Text, Sort: sort, Format: format}
 	}
 	return []store.Record{
-		index(KindCreated, store.TimeKey(c.CreatedAt)),
+		index(KindCreated, timekey.Of(c.CreatedAt)),
 		index(KindEnd, endKey(c)),
 	}
 }

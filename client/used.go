@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -50,7 +51,7 @@ func UsedRecord(clientID, credentialID string, at time.Time, retention time.Dura
 			{Key: labelUsedClient, Value: clientID},
 			{Key: labelUsedCredential, Value: usedID(clientID, credentialID)},
 		},
-		Sort: store.TimeKey(at), Expires: store.Time(hour.Add(usedHour + retention)), Format: format,
+		Sort: timekey.Of(at), Expires: store.Time(hour.Add(usedHour + retention)), Format: format,
 	}
 }
 

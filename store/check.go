@@ -271,34 +271,6 @@ func Time(t time.Time) time.Time {
 	return t.UTC().Truncate(time.Microsecond)
 }
 
-// TimeKey returns t as the Sort of a record: the order of the bytes is that of the
-// times, to the microsecond, and people can read it in a database. What lies beyond
-// the year 9999 is the end of that year: a certificate may say so.
-func TimeKey(t time.Time) string {
-	if t = t.UTC(); t.Year() > 9999 {
-		t = time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
-	}
-	return t.Format("2006-01-02T15:04:05.000000Z")
-}
-
-// TimeBound returns t as a Query's From or To for records whose Sort is a TimeKey:
-// the key of the first whole microsecond that is not before t, so that no comparison
-// is off by a part of one. The zero time is "", no bound. What names t in the error,
-// which wraps ErrInvalid, if t is outside the years 1 to 9999.
-func TimeBound(what string, t time.Time) (string, error) {
-	if t.IsZero() {
-		return "", nil
-	}
-	whole := Time(t)
-	if whole.Before(t) {
-		whole = whole.Add(time.Microsecond)
-	}
-	if y := whole.Year(); y < 1 || y > 9999 {
-		return "", fmt.Errorf("%w: %s is in the year %d, want 1 to 9999", ErrInvalid, what, y)
-	}
-	return TimeKey(whole), nil
-}
-
 // CheckFormat returns an error that wraps ErrNewer if r is in a format newer
 // than mine, the newest that the caller can write. Who rewrites a record calls
 // it first; reading a newer format is allowed.

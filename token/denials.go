@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -61,11 +62,11 @@ func (i *Issuer) Denials(ctx context.Context, f DenialFilter) (DenialPage, error
 }
 
 func (f *DenialFilter) query() (store.Query, error) {
-	from, err := store.TimeBound("from", f.From)
+	from, err := timekey.Bound("from", f.From)
 	if err != nil {
 		return store.Query{}, err
 	}
-	to, err := store.TimeBound("to", f.To)
+	to, err := timekey.Bound("to", f.To)
 	if err != nil {
 		return store.Query{}, err
 	}
@@ -100,7 +101,7 @@ func (d *Denial) record(retention time.Duration) (store.Record, error) {
 	return store.Record{
 		Kind: KindDenial, ID: d.ID,
 		Labels:  []store.Label{{Key: labelClient, Value: d.ClientID}, {Key: labelReason, Value: d.Reason}},
-		Sort:    store.TimeKey(d.Time),
+		Sort:    timekey.Of(d.Time),
 		Expires: store.Time(d.Time.Add(retention)),
 		Format:  denialFormat, Data: data,
 	}, nil

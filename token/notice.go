@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -176,7 +177,7 @@ func (i *Issuer) appendNotice(ctx context.Context, n *Notice, id string) error {
 	_, err := i.clients.Store().Apply(ctx, store.Append(store.Record{
 		Kind: KindNotice, ID: id,
 		Labels:  []store.Label{{Key: labelClient, Value: n.ClientID}},
-		Sort:    store.TimeKey(n.EndsAt),
+		Sort:    timekey.Of(n.EndsAt),
 		Expires: store.Time(n.EndsAt.Add(noticeDay)),
 	}))
 	return err

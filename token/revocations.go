@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -66,7 +67,7 @@ func (r *revocation) record(version store.Revision) (store.Record, error) {
 	}
 	record := store.Record{
 		Kind: KindRevocation, ID: r.id(), Version: version,
-		Sort: store.TimeKey(r.expires()), Expires: r.expires(),
+		Sort: timekey.Of(r.expires()), Expires: r.expires(),
 		Format: revocationFormat, Data: data,
 	}
 	if r.ClientID != "" {

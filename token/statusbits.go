@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -174,7 +175,7 @@ func (i *Issuer) readLogged(ctx context.Context, clientID string, until int64, n
 		Kind: KindToken, Labels: []store.Label{{Key: labelClient, Value: clientID}},
 		// Tokens stand under when they were asked for, which is never later than
 		// in the second of their iat.
-		From: store.TimeKey(last.Add(-client.MaxTokenLifetime - revokedFor)), To: store.TimeKey(last.Add(time.Second)),
+		From: timekey.Of(last.Add(-client.MaxTokenLifetime - revokedFor)), To: timekey.Of(last.Add(time.Second)),
 		Descending: true, Limit: store.MaxLimit,
 	}
 	for looked := 0; ; looked += q.Limit {

@@ -23,6 +23,7 @@ import (
 	"github.com/clientele-go/clientele/internal/randid"
 	"github.com/clientele-go/clientele/internal/statuslist"
 	"github.com/clientele-go/clientele/internal/strictjson"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -165,7 +166,7 @@ func (s *statusLists) lease(ctx context.Context, now time.Time) (*leasedList, er
 	// be a little ahead: see issueTime.
 	expires := store.Time(now.Add(statusListOpen + client.MaxTokenLifetime + revokedFor))
 	_, err = s.store.Apply(ctx, store.Append(store.Record{
-		Kind: KindStatusList, ID: id, Sort: store.TimeKey(expires), Expires: expires,
+		Kind: KindStatusList, ID: id, Sort: timekey.Of(expires), Expires: expires,
 		Format: 1, Data: []byte(`{}`),
 	}))
 	if err != nil {

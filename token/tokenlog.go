@@ -12,6 +12,7 @@ import (
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/internal/appender"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/observe"
 	"github.com/clientele-go/clientele/store"
 )
@@ -227,7 +228,7 @@ func (e *issuedEntry) record(retention time.Duration, room *appender.Room) (stor
 	}
 	return store.Record{
 		Kind: KindToken, ID: e.id, Labels: labels,
-		Sort:    store.TimeKey(store.Time(e.at)),
+		Sort:    timekey.Of(store.Time(e.at)),
 		Expires: store.Time(e.expires.Add(retention)),
 		Format:  tokenFormat, Data: data,
 	}, nil

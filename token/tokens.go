@@ -11,6 +11,7 @@ import (
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/internal/strictjson"
+	"github.com/clientele-go/clientele/internal/timekey"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -97,11 +98,11 @@ func (i *Issuer) tokens(ctx context.Context, f *TokenFilter) (TokenPage, error) 
 
 // query returns the Query that finds what f selects, apart from ID and Status.
 func (f *TokenFilter) query(now time.Time) (store.Query, error) {
-	from, err := store.TimeBound("from", f.From)
+	from, err := timekey.Bound("from", f.From)
 	if err != nil {
 		return store.Query{}, err
 	}
-	to, err := store.TimeBound("to", f.To)
+	to, err := timekey.Bound("to", f.To)
 	if err != nil {
 		return store.Query{}, err
 	}
@@ -119,7 +120,7 @@ func (f *TokenFilter) query(now time.Time) (store.Query, error) {
 	case "", TokenExpired:
 	case TokenActive, TokenRevoked:
 		// All others have expired; the hour is for clocks that differ.
-		q.From = max(q.From, store.TimeKey(now.Add(-client.MaxTokenLifetime-time.Hour)))
+		q.From = max(q.From, timekey.Of(now.Add(-client.MaxTokenLifetime-time.Hour)))
 	default:
 		return store.Query{}, fmt.Errorf("%w: status %.16q, want %s, %s or %s", store.ErrInvalid, f.Status, TokenActive, TokenRevoked, TokenExpired)
 	}
@@ -150,8 +151,8 @@ func (i *Issuer) oneToken(ctx context.Context, f *TokenFilter, now time.Time) (T
 }
 
 func (f *TokenFilter) selects(t *Issued, sort string) bool {
-	from, _ := store.TimeBound("from", f.From) // tested before
-	to, _ := store.TimeBound("to", f.To)
+	from, _ := timekey.Bound("from", f.From) // tested before
+	to, _ := timekey.Bound("to", f.To)
 	return (f.ClientID == "" || f.ClientID == t.ClientID) &&
 		(f.Credential == "" || f.Credential == t.Credential) &&
 		(f.Status == "" || f.Status == t.Status) &&

@@ -168,7 +168,7 @@ func (n *nonces) sum(b []byte, owner string) []byte {
 // Why a nonce is not taken.
 var (
 	errNonceUsed = errors.New("the page was used to add a secret already")
-	errNonceOld  = errors.New("the page is too old, or was not made for this session")
+	errNonceOld  = errors.New("the page is too old, or was made for somebody else")
 )
 
 // use takes the nonce, once.

@@ -130,7 +130,7 @@ func secure(header http.Header) {
 // A visitor is the person behind a request.
 type visitor struct {
 	access admin.Access
-	owner  string // what drafts and nonces of this session belong to
+	owner  string // what their drafts and nonces belong to
 }
 
 // may reports whether the visitor is allowed to what needs that.

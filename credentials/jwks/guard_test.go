@@ -193,11 +193,12 @@ func TestSecurity34ANameIsJudgedByWhatItResolvesToWhenItIsConnectedTo(t *testing
 	require.EqualValues(t, 1, hits.Load())
 }
 
-func TestSecurity34TheDefaultClientDoesNotConnectToThisMachine(t *testing.T) {
-	var hits atomic.Int32
+// counting listens at a port of this machine, and counts who connects to it.
+func counting(t *testing.T) (port string, hits *atomic.Int32) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer listener.Close()
+	t.Cleanup(func() { listener.Close() })
+	hits = new(atomic.Int32)
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -208,7 +209,13 @@ func TestSecurity34TheDefaultClientDoesNotConnectToThisMachine(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	_, port, err = net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	return port, hits
+}
+
+func TestSecurity34TheDefaultClientDoesNotConnectToThisMachine(t *testing.T) {
+	port, hits := counting(t)
 	for _, allow := range []Allow{{}, {AnyPort: true}} {
 		var asked atomic.Int32
 		client := newClient(allow, names(&asked, "127.0.0.1"))
@@ -227,21 +234,7 @@ func TestSecurity34TheDefaultClientDoesNotConnectToThisMachine(t *testing.T) {
 
 // An address of this machine, or of what is near, that hides in one of IPv6.
 func TestSecurity34AddressesWithinIPv6AreNotConnectedTo(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	var hits atomic.Int32
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			hits.Add(1)
-			conn.Close()
-		}
-	}()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	port, hits := counting(t)
 	for _, address := range []string{
 		"::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "::1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "fe80::1", "fd00:ec2::254",
 	} {

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -21,30 +22,37 @@ var handles = map[string]func(t *testing.T) []store.Store{
 		t.Cleanup(func() { s.Close() })
 		return []store.Store{s}
 	},
-	"SQLite": func(t *testing.T) (both []store.Store) {
+	"SQLite": func(t *testing.T) []store.Store {
 		path := filepath.Join(t.TempDir(), "clientele.db")
-		for range 2 {
-			db, err := sqlitestore.Open(t.Context(), path, sqlitestore.Config{})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, db.Close()) })
-			s, err := db.Tenant(t.Context(), "default")
-			require.NoError(t, err)
-			both = append(both, s)
-		}
-		return both
+		return twice(t, func() (database[*sqlitestore.Store], error) {
+			return sqlitestore.Open(t.Context(), path, sqlitestore.Config{})
+		})
 	},
-	"PostgreSQL": func(t *testing.T) (both []store.Store) {
+	"PostgreSQL": func(t *testing.T) []store.Store {
 		url := pgtest.Database(t)
-		for range 2 {
-			db, err := pgstore.Open(t.Context(), url, pgstore.Config{})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, db.Close()) })
-			s, err := db.Tenant(t.Context(), "default")
-			require.NoError(t, err)
-			both = append(both, s)
-		}
-		return both
+		return twice(t, func() (database[*pgstore.Store], error) {
+			return pgstore.Open(t.Context(), url, pgstore.Config{})
+		})
 	},
+}
+
+// A database has tenants.
+type database[S store.Store] interface {
+	Tenant(ctx context.Context, name string) (S, error)
+	Close() error
+}
+
+// twice opens the tenant of a database by two handles.
+func twice[S store.Store](t *testing.T, open func() (database[S], error)) (both []store.Store) {
+	for range 2 {
+		db, err := open()
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, db.Close()) })
+		s, err := db.Tenant(t.Context(), "default")
+		require.NoError(t, err)
+		both = append(both, s)
+	}
+	return both
 }
 
 func TestEveryStoreIsLinearizable(t *testing.T) {

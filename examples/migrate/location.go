@@ -45,11 +45,7 @@ func (l location) openIf(ctx context.Context, existing bool) (*tenant, error) {
 		if err != nil {
 			return nil, err
 		}
-		t, err := openTenant(ctx, db, l.tenant, existing)
-		if err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-		return &tenant{t, t.Kinds, db.Close}, nil
+		return openTenant(ctx, db, l.tenant, existing)
 	}
 	path := strings.TrimPrefix(l.url, "sqlite:")
 	switch {
@@ -67,30 +63,38 @@ func (l location) openIf(ctx context.Context, existing bool) (*tenant, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := openTenant(ctx, db, l.tenant, existing)
+	return openTenant(ctx, db, l.tenant, existing)
+}
+
+// A database has tenants: a *sqlitestore.DB or a *pgstore.DB.
+type database[S kinds] interface {
+	Tenant(ctx context.Context, name string) (S, error)
+	Tenants(ctx context.Context) ([]string, error)
+	Close() error
+}
+
+// A kinds is a store that tells what it has.
+type kinds interface {
+	store.Store
+	Kinds(ctx context.Context) ([]store.Kind, error)
+}
+
+// openTenant opens a tenant, which a database makes if it is not there: so one
+// that should be is looked for first. Closing the tenant closes the database, and so
+// does failing.
+func openTenant[S kinds](ctx context.Context, db database[S], name string, existing bool) (*tenant, error) {
+	if existing {
+		names, err := db.Tenants(ctx)
+		if err == nil && !slices.Contains(names, name) {
+			err = fmt.Errorf("there is no tenant %q, only %q", name, names)
+		}
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	t, err := db.Tenant(ctx, name)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &tenant{t, t.Kinds, db.Close}, nil
-}
-
-// A database has tenants: a *sqlitestore.DB or a *pgstore.DB.
-type database[S store.Store] interface {
-	Tenant(ctx context.Context, name string) (S, error)
-	Tenants(ctx context.Context) ([]string, error)
-}
-
-// openTenant opens a tenant, which a database makes if it is not there: so one
-// that should be is looked for first.
-func openTenant[S store.Store](ctx context.Context, db database[S], name string, existing bool) (none S, err error) {
-	if existing {
-		names, err := db.Tenants(ctx)
-		if err != nil {
-			return none, err
-		}
-		if !slices.Contains(names, name) {
-			return none, fmt.Errorf("there is no tenant %q, only %q", name, names)
-		}
-	}
-	return db.Tenant(ctx, name)
 }
