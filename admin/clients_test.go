@@ -301,8 +301,12 @@ func TestAClientIsDisabledWhateverTheRulesSayOfItNow(t *testing.T) {
 	require.NoError(t, err)
 	c, err := looser.Add(program, client.Spec{Name: "one", Method: credentials.MethodJWKS, JWKSURL: "https://keys.example.com:1234/jwks"})
 	require.NoError(t, err)
+	var got apiClient
+	put := `{"name":"one","status":false,"clientAuthentication":{"authType":"JWKS","clientJWKsUrl":"` + c.JWKSURL + `"}}`
+	a.do(a.full, "PUT", "/api-clients/"+c.ID, put).json(200, &got)
+	require.False(t, *got.Status)
+	a.do(a.full, "PUT", "/api-clients/"+c.ID, strings.Replace(put, "one", "two", 1)).fault(400, "INVALID_INPUT_ARGUMENT", "clientAuthentication.clientJWKsUrl")
 	for _, op := range []string{"disable", "enable"} {
-		var got apiClient
 		a.do(a.full, "POST", "/api-clients/"+c.ID+"/"+op, "").json(200, &got)
 		require.Equal(t, op == "enable", *got.Status)
 	}

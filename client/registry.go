@@ -225,9 +225,10 @@ func (r *Registry) Lookup(ctx context.Context, id string) (*Client, error) {
 // based on an older state, edit looks at c.Version and returns ErrConflict.
 //
 // What edit changes besides the Spec counts for nothing. An Edit that changes
-// nothing writes nothing. A grant whose scope is gone, or has moved to another
-// service, may stay as it is; to grant the scope where it is now, leave the
-// ServiceID of the Grant empty.
+// nothing writes nothing. One that changes Disabled alone breaks no rule but
+// Config.KeepOne: whatever else became of a client, it can be stopped. A grant whose
+// scope is gone, or has moved to another service, may stay as it is; to grant the
+// scope where it is now, leave the ServiceID of the Grant empty.
 func (r *Registry) Edit(ctx context.Context, id string, edit func(c *Client) error) (*Client, error) {
 	return r.change(ctx, actionEdit, id, editAttempts, func(old *Client) (*Client, error) {
 		edited := old.Clone()
@@ -242,7 +243,11 @@ func (r *Registry) Edit(ctx context.Context, id string, edit func(c *Client) err
 		}
 		c.leave(&old.Spec)
 		var p problems
-		if err := r.checkSpec(ctx, &p, &c.Spec, old); err != nil {
+		var wrong *InvalidError
+		switch err := r.checkSpec(ctx, &p, &c.Spec, old); {
+		case errors.As(err, &wrong) && c.Disabled != old.Disabled && c.Spec.otherwiseSame(&old.Spec):
+			return c, nil // what is wrong was so before
+		case err != nil:
 			return nil, err
 		}
 		if c.Method != old.Method {
@@ -263,6 +268,12 @@ func (s *Spec) same(other *Spec) bool {
 	return slices.EqualFunc(s.Keys, other.Keys, sameKey) && reflect.DeepEqual(a, b)
 }
 
+// otherwiseSame reports whether s is the same as other but for Disabled.
+func (s Spec) otherwiseSame(other *Spec) bool {
+	s.Disabled = other.Disabled
+	return s.same(other)
+}
+
 // Enable lets the client get tokens. One that is enabled stays as it is.
 func (r *Registry) Enable(ctx context.Context, id string) (*Client, error) {
 	return r.setDisabled(ctx, id, false)
@@ -276,7 +287,7 @@ func (r *Registry) Disable(ctx context.Context, id string) (*Client, error) {
 }
 
 // setDisabled is an Edit that asks neither the rules nor the catalog, but for
-// Config.KeepOne: whatever else became of a client, it can be stopped.
+// Config.KeepOne.
 func (r *Registry) setDisabled(ctx context.Context, id string, disabled bool) (*Client, error) {
 	return r.change(ctx, actionEdit, id, editAttempts, func(old *Client) (*Client, error) {
 		if old.Disabled == disabled {

@@ -20,6 +20,7 @@ import (
 	"github.com/clientele-go/clientele/admin/portal"
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/credentials/jwks"
 	"github.com/clientele-go/clientele/resource"
 	"github.com/clientele-go/clientele/store"
 	"github.com/clientele-go/clientele/token"
@@ -392,6 +393,23 @@ func TestWhoDisablesAClientIsToldOfTheTokensThatItHolds(t *testing.T) {
 	on := b.opened(path, "do", "save", "enabled", "1")
 	require.Equal(t, path+"?done=saved", b.post(path, on).Header().Get("Location"))
 	require.NotContains(t, b.get(to).Body.String(), "within 60 minutes", "it is enabled")
+}
+
+func TestAClientIsDisabledWhateverTheRulesSayOfItNow(t *testing.T) {
+	w := newWorld(t)
+	looser, err := client.NewRegistry(client.Config{
+		Store: w.registry.Store(), Resources: w.registry.Resources(), Now: w.clock.Now, AllowJWKS: jwks.Allow{AnyPort: true},
+	})
+	require.NoError(t, err)
+	c, err := looser.Add(w.ctx, client.Spec{Name: "one", Method: credentials.MethodJWKS, JWKSURL: "https://keys.example.com:1234/jwks"})
+	require.NoError(t, err)
+	b := w.sits(full)
+	path := "/portal/clients/" + c.ID
+	require.Equal(t, http.StatusUnprocessableEntity, b.post(path, b.opened(path, "do", "save", "name", "two")).Code)
+	off := b.opened(path, "do", "save")
+	off.Del("enabled")
+	require.Equal(t, path+"?done=disabled", b.post(path, off).Header().Get("Location"))
+	require.True(t, w.get(c.ID).Disabled)
 }
 
 func TestLeavingAWayToAuthenticate(t *testing.T) {
