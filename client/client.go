@@ -89,8 +89,8 @@ type Secret struct {
 // Valid reports whether the secret has not expired at now.
 func (s Secret) Valid(now time.Time) bool { return now.Before(s.ExpiresAt) }
 
-// A Client is an API client. The Registry makes it; a Client that Lookup
-// returned is shared and read-only.
+// A Client is an API client. The Registry makes it; what the fields of one that
+// Lookup returned point to is shared and read-only.
 type Client struct {
 	// ID is the OAuth client id (RFC 6749 §2.2): generated, of A-Z, a-z, 0-9,
 	// '_' and '-', never reused.

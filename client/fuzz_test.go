@@ -61,6 +61,9 @@ func FuzzSpec(f *testing.F) {
 		require.LessOrEqual(t, c.TokenLifetime, client.MaxTokenLifetime)
 
 		require.Equal(t, c, fix.get(t, c.ID))
+		looked, err := fix.Lookup(fix.ctx, c.ID)
+		require.NoError(t, err)
+		require.Equal(t, c, looked)
 		require.Equal(t, []string{c.Name}, fix.list(t, client.Query{Labels: map[string]string{key: value}}))
 		for _, asked := range []string{name, c.Name, strings.ToUpper(c.Name)} {
 			found, err := fix.ByName(fix.ctx, asked)

@@ -3,6 +3,7 @@ package client_test
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/credentials"
 	"github.com/clientele-go/clientele/resource"
 )
 
@@ -64,7 +66,7 @@ func TestLookupSeesAnothersChangesWithinTheBound(t *testing.T) {
 					time.Sleep(c.bound / 4)
 					again, err := far.Lookup(f.ctx, added.ID)
 					require.NoError(t, err)
-					require.Same(t, looked, again)
+					require.Equal(t, looked, again)
 				}
 				require.Equal(t, gets, f.store.gets.Load())
 
@@ -213,4 +215,41 @@ func TestCachedClientsShareTheLabelsThatAreTheSame(t *testing.T) {
 	}
 	again := look("four", map[string]string{"owner": "ops", "team": "a"})
 	require.False(t, same(one, again), "it was forgotten")
+}
+
+func TestLookupReturnsWhatGetReturns(t *testing.T) {
+	f := newFixture(t)
+	keys := newKeys(2)
+	named, err := keys[1].WithName("of the release job")
+	require.NoError(t, err)
+	two := f.add(t, client.Spec{Name: "two secrets", Grants: []client.Grant{grant("orders", "shop::read")}}).ID
+	f.addSecret(t, two, 30*day)
+	f.addSecret(t, two, 365*day)
+	imported, err := f.Import(f.ctx, client.Import{
+		ID:          "imported",
+		Spec:        client.Spec{Name: "imported"},
+		HighEntropy: true,
+		Secrets:     []client.ImportedSecret{{Digest: credentials.DigestOf("from elsewhere"), ExpiresAt: noon.Add(90 * day)}},
+	})
+	require.NoError(t, err)
+	f.plant(t, "planted", 9, `{"name":"of a newer release","method":"newer","token_lifetime":-1,"created_at":"0001-01-01T00:00:00Z","updated_at":"9999-12-31T23:59:59.999999Z"}`)
+	for title, id := range map[string]string{
+		"the least":          f.add(t, client.Spec{Name: "x"}).ID,
+		"two secrets":        two,
+		"an import":          imported.ID,
+		"a JWKS URL":         f.add(t, client.Spec{Name: "published", JWKSURL: keysURL}).ID,
+		"keys":               f.add(t, client.Spec{Name: "keys", Keys: []credentials.Key{keys[0], named}}).ID,
+		"a disabled":         f.add(t, client.Spec{Name: "disabled", Disabled: true, TokenLifetime: time.Minute}).ID,
+		"labels":             f.add(t, client.Spec{Name: "labels", Labels: map[string]string{"owner": "ops", "empty": ""}}).ID,
+		"the longest":        f.add(t, client.Spec{Name: strings.Repeat("\U0001f600", client.MaxName), Description: strings.Repeat("\U0001f600", client.MaxDescription), TokenLifetime: 24 * time.Hour}).ID,
+		"of a newer release": "planted",
+	} {
+		t.Run(title, func(t *testing.T) {
+			for range 2 {
+				looked, err := f.Lookup(f.ctx, id)
+				require.NoError(t, err)
+				require.Equal(t, f.get(t, id), looked)
+			}
+		})
+	}
 }

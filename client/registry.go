@@ -73,7 +73,7 @@ type Registry struct {
 	rand      io.Reader
 	allowJWKS jwks.Allow
 	kept      []Grant // Config.KeepOne
-	table     *store.Table[*Client]
+	table     *store.Table[packed]
 	turns     *turns
 	trial     *trial                // in the place of the store for what is written; nil: there is none
 	checks    []func(*Client) error // of If
@@ -119,7 +119,7 @@ func NewRegistry(cfg Config) (*Registry, error) {
 		allowJWKS: cfg.AllowJWKS,
 		kept:      slices.Clone(cfg.KeepOne),
 		turns:     new(turns),
-		table: store.NewTable(store.TableConfig[*Client]{
+		table: store.NewTable(store.TableConfig[packed]{
 			Store: cfg.Store, Kind: Kind, Decode: newShared().decode, Max: cfg.CacheSize, Fresh: cfg.Fresh,
 			Observer: cfg.Observer,
 		}),
@@ -203,7 +203,8 @@ func (r *Registry) read(ctx context.Context, id string) (store.Record, error) {
 
 // Lookup returns what Get returns, from memory as a rule: what another process
 // changed up to Config.Fresh ago may be missing, what this Registry changed is
-// not. The Client is shared and read-only. It is what a token request asks.
+// not. What the Client's fields point to is shared and read-only. It is what a token
+// request asks.
 func (r *Registry) Lookup(ctx context.Context, id string) (*Client, error) {
 	if !validID(id) {
 		return nil, absent(id)
@@ -212,7 +213,7 @@ func (r *Registry) Lookup(ctx context.Context, id string) (*Client, error) {
 	if err != nil {
 		return nil, wrap("reading", id, err)
 	}
-	return c, nil
+	return c.unpack(), nil
 }
 
 // Edit changes what an administrator says of a client. It reads the client,

@@ -10,59 +10,78 @@ import (
 	"github.com/clientele-go/clientele/store"
 )
 
-// maxShared bounds the lists of grants that are remembered to be shared, and the
-// labels. Beyond it they are forgotten all together, and live on with the clients
+// maxShared bounds the lists of grants that are remembered to be shared, the labels,
+// and the commons. Beyond it they are forgotten all together, and live on with the clients
 // that have them.
 const maxShared = 1024
 
-// shared has the lists of grants and the labels of cached clients: of many clients
-// most may do the same, and belong to a few. What they say takes more room than all
-// else of a client.
+// A common is what many clients have in common: most of them do the same, belong to
+// a few, and authenticate in one way. What it says takes more room than all else of
+// a client.
+type common struct {
+	method credentials.Method
+	labels map[string]string
+	grants []Grant
+	keys   []credentials.Key // which are of one client as a rule
+}
+
+// shared has the commons of cached clients, and what they consist of.
 type shared struct {
-	seed   maphash.Seed
-	grants pool[[]Grant]
-	labels pool[map[string]string]
+	seed    maphash.Seed
+	grants  pool[[]Grant]
+	labels  pool[map[string]string]
+	commons pool[*common]
 }
 
 func newShared() *shared { return &shared{seed: maphash.MakeSeed()} }
 
-// decode returns the client in a record to be cached: what it returns nobody
-// changes.
-func (s *shared) decode(record store.Record) (*Client, error) {
+// decode returns the client in a record as it is cached.
+func (s *shared) decode(record store.Record) (packed, error) {
 	c, err := decode(record)
 	if err != nil {
-		return nil, err
+		return packed{}, err
 	}
-	c.Grants = s.sameGrants(c.Grants)
-	c.Labels = s.sameLabels(c.Labels)
-	c.Method = constant(c.Method)
-	return c, nil
+	return pack(c, s.common(c)), nil
+}
+
+// common returns what c has in common with others: theirs, if one has the same.
+func (s *shared) common(c *Client) *common {
+	grants, grantsHash := s.sameGrants(c.Grants)
+	labels, labelsHash := s.sameLabels(c.Labels)
+	own := &common{c.Method, labels, grants, c.Keys}
+	if len(c.Keys) > 0 {
+		return own
+	}
+	hash := grantsHash ^ labelsHash ^ maphash.String(s.seed, string(c.Method))
+	return s.commons.share(hash, own, func(a, b *common) bool {
+		return a.method == b.method && maps.Equal(a.labels, b.labels) && slices.Equal(a.grants, b.grants)
+	})
 }
 
 // sameGrants returns a list that is the same as list, and another client's if one
-// has it.
-func (s *shared) sameGrants(list []Grant) []Grant {
+// has it, and its hash.
+func (s *shared) sameGrants(list []Grant) ([]Grant, uint64) {
 	if len(list) == 0 {
-		return nil
+		return nil, 0
 	}
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	for _, g := range list {
 		maphash.WriteComparable(&h, g)
 	}
-	return s.grants.share(h.Sum64(), list, slices.Equal)
+	return s.grants.share(h.Sum64(), list, slices.Equal), h.Sum64()
 }
 
 // sameLabels does the same for labels.
-func (s *shared) sameLabels(labels map[string]string) map[string]string {
+func (s *shared) sameLabels(labels map[string]string) (map[string]string, uint64) {
 	if len(labels) == 0 {
-		return labels
+		return labels, 0
 	}
 	var hash uint64 // whatever the order
 	for key, value := range labels {
 		hash += maphash.Comparable(s.seed, [2]string{key, value})
 	}
-	return s.labels.share(hash, labels, maps.Equal)
+	return s.labels.share(hash, labels, maps.Equal), hash
 }
 
 // A pool has values that are shared.
@@ -84,14 +103,4 @@ func (p *pool[T]) share(hash uint64, v T, equal func(a, b T) bool) T {
 	}
 	p.known[hash] = v
 	return v
-}
-
-// constant returns m without a text of its own.
-func constant(m credentials.Method) credentials.Method {
-	for _, known := range [...]credentials.Method{credentials.MethodSecret, credentials.MethodPublicKeys, credentials.MethodJWKS} {
-		if m == known {
-			return known
-		}
-	}
-	return m
 }
