@@ -55,9 +55,10 @@ func TestCutNetwork(t *testing.T) {
 
 // A call without a deadline of its own is given up after Config.Timeout.
 func TestTimeout(t *testing.T) {
-	p := pgtest.NewProxy(t, pgtest.Database(t))
-	db := openURL(t, p.URL(), pgstore.Config{Timeout: time.Second})
-	s := tenant(t, db, "main")
+	url := pgtest.Database(t)
+	p := pgtest.NewProxy(t, url)
+	tenant(t, openURL(t, url, pgstore.Config{}), "main") // makes the tables, for which a second may be too little
+	s := tenant(t, openURL(t, p.URL(), pgstore.Config{Timeout: time.Second}), "main")
 	p.Swallow()
 	for says, call := range calls(s) {
 		t.Run(says, func(t *testing.T) {
@@ -124,8 +125,8 @@ func TestLostInCommit(t *testing.T) {
 func TestVanishedWriter(t *testing.T) {
 	url := pgtest.Database(t)
 	p := pgtest.NewProxy(t, url)
+	s := tenant(t, openURL(t, url, pgstore.Config{}), "main") // makes the tables, for which a second may be too little
 	vanishing := openURL(t, p.URL(), pgstore.Config{PgBouncer: true, Timeout: time.Second})
-	s := tenant(t, openURL(t, url, pgstore.Config{}), "main")
 	reached := make(chan struct{}, 1)
 	p.Watch(func(data []byte) pgtest.Verdict {
 		if bytes.Contains(data, []byte("COMMIT\x00")) {

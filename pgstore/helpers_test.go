@@ -22,10 +22,11 @@ func openURL(t testing.TB, url string, cfg pgstore.Config) *pgstore.DB {
 	return db
 }
 
-// openTenant opens a tenant of a new database.
+// openTenant opens a tenant of a new database, which may be slow: no test that calls
+// it is about time.
 func openTenant(t testing.TB) (*pgstore.DB, *pgstore.Store) {
 	t.Helper()
-	db := openURL(t, pgtest.Database(t), pgstore.Config{})
+	db := openURL(t, pgtest.Database(t), pgstore.Config{Timeout: time.Minute})
 	return db, tenant(t, db, "main")
 }
 
