@@ -147,9 +147,16 @@ type logged struct {
 	buf bytes.Buffer
 }
 
+// maxLogged is where what was logged begins anew: for a fuzz target that runs for
+// minutes, growing it once more takes so long that it is taken for hung.
+const maxLogged = 16 << 20
+
 func (l *logged) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.buf.Len() > maxLogged {
+		l.buf.Reset()
+	}
 	return l.buf.Write(p)
 }
 
