@@ -81,7 +81,7 @@ func (a *assets) serve(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	header.Set("Vary", "Accept-Encoding")
 	data := one.plain
-	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if takesGzip(r.Header) {
 		header.Set("Content-Encoding", "gzip")
 		data = one.zipped
 	}

@@ -141,7 +141,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, name 
 	// An answer to a form may show a secret beside what was sent, and the length
 	// of the two compressed together would tell of it; what one only reads has
 	// none.
-	if r.Method == http.MethodGet && len(body) > smallPage && strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+	if reads(r) && len(body) > smallPage && takesGzip(r.Header) {
 		header.Set("Content-Encoding", "gzip")
 		body = h.zip(body)
 	}
@@ -155,6 +155,26 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, name 
 
 // smallPage is the size of a page that it is not worth compressing.
 const smallPage = 1400
+
+// reads reports whether r asks for a page, and sends nothing.
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// takesGzip reports whether an Accept-Encoding header names gzip, with another
+// weight than 0 (RFC 9110 §12.5.3). What it says by * is not looked at: nobody
+// must be sent what is compressed.
+func takesGzip(header http.Header) bool {
+	for _, line := range header["Accept-Encoding"] {
+		for one := range strings.SplitSeq(line, ",") {
+			coding, weight, weighed := strings.Cut(one, ";")
+			if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+				continue
+			}
+			name, q, _ := strings.Cut(strings.TrimSpace(weight), "=")
+			return !weighed || strings.EqualFold(name, "q") && strings.Trim(q, "0.") != ""
+		}
+	}
+	return false
+}
 
 // zip returns data compressed, quickly rather than well.
 func (h *Handler) zip(data []byte) []byte {

@@ -227,7 +227,7 @@ func (h *Handler) home(w http.ResponseWriter, r *http.Request, v *visitor) {
 // signedOut sends a person to where one signs in, or says that one must. What was
 // typed into a form must not be lost by a redirect: the page can be gone back to.
 func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request) {
-	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	reading := reads(r)
 	if reading && h.signInURL != "" {
 		http.Redirect(w, r, withNext(h.signInURL, r.URL.RequestURI()), http.StatusSeeOther) // #nosec G710 -- to Config.SignInURL; where to go on is only a parameter
 		return

@@ -155,13 +155,13 @@ func TestAnIdleSecretIsSaidToBeSafeToDelete(t *testing.T) {
 func TestPagesAreCompressed(t *testing.T) {
 	w := newWorld(t)
 	b := w.sits(full)
-	ask := func(method string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(method, "/portal/new-client", nil)
+	ask := func(method, path string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(method, path, nil)
 		r.Header.Set("Accept-Encoding", "br, gzip")
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 		return b.do(r)
 	}
-	plain, zipped := b.get("/portal/new-client"), ask(http.MethodGet)
+	plain, zipped := b.get("/portal/new-client"), ask(http.MethodGet, "/portal/new-client")
 	require.Empty(t, plain.Header().Get("Content-Encoding"))
 	require.Equal(t, "gzip", zipped.Header().Get("Content-Encoding"))
 	require.Less(t, zipped.Body.Len(), plain.Body.Len()/2)
@@ -170,5 +170,31 @@ func TestPagesAreCompressed(t *testing.T) {
 	page, err := io.ReadAll(unzipped)
 	require.NoError(t, err)
 	require.Contains(t, string(page), "</html>")
-	require.Empty(t, ask(http.MethodPost).Header().Get("Content-Encoding"))
+	require.Empty(t, ask(http.MethodPost, "/portal/new-client").Header().Get("Content-Encoding"))
+	got, head := ask(http.MethodGet, "/portal/resources"), ask(http.MethodHead, "/portal/resources")
+	require.Equal(t, got.Header().Get("Content-Length"), head.Header().Get("Content-Length"), "RFC 9110 §8.6")
+	require.Equal(t, "gzip", head.Header().Get("Content-Encoding"))
+	require.Zero(t, head.Body.Len())
+}
+
+// RFC 9110 §12.5.3: a weight of 0 says that a coding is not acceptable.
+func TestOnlyWhoTakesGzipGetsIt(t *testing.T) {
+	b := newWorld(t).sits(full)
+	file := regexp.MustCompile(`/portal/assets/[^"]+\.js`).FindString(b.get("/portal/clients").Body.String())
+	require.NotEmpty(t, file)
+	for want, headers := range map[string][][]string{
+		"gzip": {{"gzip"}, {"GZip"}, {"br, gzip;q=0.001"}, {"gzip ; Q=1.0"}, {"br", "gzip"}},
+		"":     {nil, {""}, {"identity"}, {"gzip;q=0"}, {"gzip; q=0.000"}, {"gzip ;Q=0, br"}, {"xgzip"}, {"gzipped"}, {"*"}, {"gzip;q="}},
+	} {
+		for _, header := range headers {
+			for _, path := range []string{"/portal/new-client", file} {
+				r := httptest.NewRequest(http.MethodGet, path, nil)
+				r.Header["Accept-Encoding"] = header
+				answer := b.do(r)
+				require.Equal(t, http.StatusOK, answer.Code)
+				require.Equal(t, want, answer.Header().Get("Content-Encoding"), "%s %q", path, header)
+				require.Equal(t, []string{"Accept-Encoding"}, answer.Header()["Vary"])
+			}
+		}
+	}
 }
