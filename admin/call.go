@@ -33,15 +33,15 @@ type call struct {
 	paths        fieldPaths // of what the Registry may find fault with
 }
 
-// registryFor returns what the changes of c are made to. It refuses those of
-// another version of an API client than the one that If-Match names.
+// registryFor returns what the changes of c are made to. It refuses those of an API
+// client of another version than If-Match names, or of one that If-None-Match does.
 func (h *Handler) registryFor(c *call) *client.Registry {
 	registry := h.registry
 	if c.dryRun {
 		registry = h.dry
 	}
-	if fields, ok := c.r.Header["If-Match"]; ok {
-		registry = registry.If(func(old *client.Client) error { return matches(fields, old) })
+	if ok := precondition(c.r.Header); ok != nil {
+		registry = registry.If(ok)
 	}
 	return registry
 }

@@ -222,6 +222,21 @@ func TestIfMatch(t *testing.T) {
 	}
 	require.Equal(t, before, a.everything())
 
+	for _, none := range []string{"*", newer, "W/" + newer, `"x", ` + newer} {
+		for _, try := range []reply{
+			a.do(a.full, "PUT", path, fmt.Sprintf(body, 2), "If-None-Match", none),
+			a.do(a.full, "PUT", path, fmt.Sprintf(body, 2), "If-Match", newer, "If-None-Match", none),
+			a.do(a.full, "DELETE", path, "", "If-None-Match", none),
+			a.do(a.full, "POST", path+"/enable?dryRun=true", "", "If-None-Match", none),
+			a.do(a.full, "POST", path+"/secrets", expires, "If-None-Match", none),
+		} {
+			require.Contains(t, try.fault(412, "PRECONDITION_FAILED").Message, "If-None-Match")
+		}
+	}
+	require.Equal(t, before, a.everything())
+
+	newer = a.do(a.full, "PUT", path, fmt.Sprintf(body, 2), "If-None-Match", stale).is(200).Header.Get("ETag")
+	a.do(a.full, "PUT", "/api-clients/nobody", fmt.Sprintf(body, 5), "If-None-Match", "*").is(404)
 	a.do(a.full, "PUT", path, fmt.Sprintf(body, 3), "If-Match", `"a", `+newer).is(200)
 	a.do(a.full, "POST", path+"/secrets", expires, "If-Match", "*").is(201)
 	a.do(a.full, "PUT", path, fmt.Sprintf(body, 4)).is(200)

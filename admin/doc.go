@@ -40,7 +40,8 @@
 //
 // An API client has an ETag. Every call that changes one or its secrets takes If-Match
 // and answers 412 if somebody changed the client in between; without it a PUT takes
-// the place of the whole, never of a part.
+// the place of the whole, never of a part. If-None-Match is 412 too where it names the
+// ETag, or *: nobody overwrites what they thought was not there.
 //
 // # Answers
 //

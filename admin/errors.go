@@ -66,7 +66,9 @@ func invalidParam(name, format string, args ...any) *fault {
 var (
 	// errPrecondition: the client has another version than If-Match names.
 	errPrecondition = errors.New("If-Match names another version")
-	errNoActor      = errors.New("Config.Authorize returned an Access without Actor.Kind or Actor.ID")
+	// errNoneMatch: the client has a version that If-None-Match names.
+	errNoneMatch = errors.New("If-None-Match names the version")
+	errNoActor   = errors.New("Config.Authorize returned an Access without Actor.Kind or Actor.ID")
 )
 
 // explain returns what err is answered with: the one place where errors become
@@ -88,6 +90,8 @@ func explain(err error, paths *fieldPaths, changing bool) *fault {
 		return refused(http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("The body is larger than %d bytes.", tooLarge.Limit))
 	case errors.Is(err, errPrecondition):
 		return refused(http.StatusPreconditionFailed, codePrecondition, "The API client was changed in between: it has another ETag than If-Match names. Read it again.")
+	case errors.Is(err, errNoneMatch):
+		return refused(http.StatusPreconditionFailed, codePrecondition, "The API client is there, with an ETag that If-None-Match names, and nothing was done.")
 	case errors.Is(err, client.ErrLast):
 		return refused(http.StatusConflict, codeLast, "This is the last enabled API client with full permission to administer; give another one that first.")
 	case errors.Is(err, client.ErrInUse):

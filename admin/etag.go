@@ -1,10 +1,11 @@
 package admin
 
 import (
+	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/etag"
 	"github.com/clientele-go/clientele/store"
 )
 
@@ -13,17 +14,21 @@ func etagOf(version store.Revision) string {
 	return `"` + strconv.FormatInt(int64(version), 10) + `"`
 }
 
-// matches returns errPrecondition unless c fulfils the fields of If-Match: one is *,
-// or a list with its ETag. Weak ones never match (RFC 9110 §13.1.1).
-func matches(fields []string, c *client.Client) error {
-	tag := etagOf(c.Version)
-	for _, field := range fields {
-		// Ours have no comma inside, so that what splits at one is none of them.
-		for one := range strings.SplitSeq(field, ",") {
-			if one = strings.Trim(one, " \t"); one == "*" || one == tag {
-				return nil
-			}
-		}
+// precondition returns what must be so of an API client before the request of these
+// headers may change it (RFC 9110 §13.2.2), and nil if that is nothing.
+func precondition(header http.Header) func(*client.Client) error {
+	match, matched := header["If-Match"]
+	none, unmatched := header["If-None-Match"]
+	if !matched && !unmatched {
+		return nil
 	}
-	return errPrecondition
+	return func(c *client.Client) error {
+		switch tag := etagOf(c.Version); {
+		case matched && !etag.Strong(match, tag):
+			return errPrecondition
+		case etag.Weak(none, tag):
+			return errNoneMatch
+		}
+		return nil
+	}
 }

@@ -2,10 +2,10 @@ package admin
 
 import (
 	"bytes"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"net/http"
+
+	"github.com/clientele-go/clientele/internal/etag"
 )
 
 // described is the description of the API as if it were served below /base.
@@ -22,15 +22,14 @@ type document struct {
 // openAPI returns the description of the API below a base path.
 func openAPI(base string) document {
 	body := bytes.Replace(described, []byte(`"url": "/base"`), []byte(`"url": "`+base+`"`), 1)
-	sum := sha256.Sum256(body)
-	return document{body, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+	return document{body, etag.Of(body)}
 }
 
 func (d *document) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "public, max-age=3600")
 	h.Set("ETag", d.etag)
-	if r.Header.Get("If-None-Match") == d.etag {
+	if etag.Weak(r.Header["If-None-Match"], d.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

@@ -3,8 +3,6 @@ package token
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/internal/etag"
 	"github.com/clientele-go/clientele/internal/revlist"
 	"github.com/clientele-go/clientele/observe"
 )
@@ -227,7 +226,7 @@ func (i *Issuer) document(mediaType string, maxAge time.Duration, wait func(cont
 		}
 		ctx := wait(r.Context())
 		defer ctx.end()
-		body, etag, err := get(ctx)
+		body, tag, err := get(ctx)
 		if errors.Is(err, errNoStatusList) {
 			notFound(w, r)
 			return
@@ -239,9 +238,9 @@ func (i *Issuer) document(mediaType string, maxAge time.Duration, wait func(cont
 		}
 		h.Set("Content-Type", mediaType)
 		h.Set("Cache-Control", cacheControl)
-		h.Set("ETag", etag)
+		h.Set("ETag", tag)
 		h.Set("X-Content-Type-Options", "nosniff")
-		if matches(r.Header.Get("If-None-Match"), etag) {
+		if etag.Weak(r.Header["If-None-Match"], tag) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
@@ -250,21 +249,4 @@ func (i *Issuer) document(mediaType string, maxAge time.Duration, wait func(cont
 			_, _ = w.Write(body)
 		}
 	}
-}
-
-func etagOf(body []byte) string {
-	sum := sha256.Sum256(body)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-}
-
-// matches reports whether an If-None-Match header names etag (RFC 9110 §13.1.2).
-func matches(header, etag string) bool {
-	etag = strings.TrimPrefix(etag, "W/")
-	for _, one := range strings.Split(header, ",") {
-		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
-		if one == etag || one == "*" {
-			return true
-		}
-	}
-	return false
 }

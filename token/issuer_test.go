@@ -100,6 +100,7 @@ func TestKeysAndMetadataMayBeCached(t *testing.T) {
 			require.Empty(t, again.Body.String())
 			require.Equal(t, etag, again.Header().Get("ETag"))
 		}
+		require.Equal(t, http.StatusNotModified, a.get(path, func(r *http.Request) { r.Header["If-None-Match"] = []string{`"other"`, etag} }).Code)
 		require.Equal(t, http.StatusOK, a.get(path, func(r *http.Request) { r.Header.Set("If-None-Match", `"other"`) }).Code)
 		head := a.get(path, func(r *http.Request) { r.Method = http.MethodHead })
 		require.Equal(t, http.StatusOK, head.Code)

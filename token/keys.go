@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/clientele-go/clientele/internal/etag"
 	"github.com/clientele-go/clientele/internal/jws"
 )
 
@@ -79,7 +80,7 @@ func newKeySet(active *signingKey, all []*signingKey) (*keySet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the JWK Set: %w", err)
 	}
-	return &keySet{active: active, published: all, set: set, etag: etagOf(set)}, nil
+	return &keySet{active: active, published: all, set: set, etag: etag.Of(set)}, nil
 }
 
 func newKeySource(ctx context.Context, cfg *Config) (keySource, error) {

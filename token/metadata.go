@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/clientele-go/clientele/internal/etag"
 	"github.com/clientele-go/clientele/internal/jws"
 )
 
@@ -81,7 +82,7 @@ func (i *Issuer) metadataDocument(ctx context.Context) ([]byte, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("encoding the metadata: %w", err)
 	}
-	return body, etagOf(body), nil
+	return body, etag.Of(body), nil
 }
 
 // signingAlgorithms returns those of all keys that are published, since a token
