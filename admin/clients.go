@@ -74,11 +74,11 @@ func (c *call) labels() (map[string]string, error) {
 		return nil, invalidParam("label", "stands there %d times, at most %d", len(values), maxLabels)
 	}
 	labels := make(map[string]string, len(values))
-	for _, value := range values {
-		key, value, ok := strings.Cut(value, ":")
+	for _, text := range values {
+		key, value, ok := strings.Cut(text, ":")
 		switch {
 		case !ok || key == "":
-			return nil, invalidParam("label", "is %.64q, want key:value", value)
+			return nil, invalidParam("label", "is %.64q, want key:value", text)
 		case len(key) > 4*client.MaxLabelKey || len(value) > 4*client.MaxLabelValue:
 			return nil, invalidParam("label", "is longer than any label")
 		}

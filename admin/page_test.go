@@ -109,6 +109,9 @@ func TestWrongQueries(t *testing.T) {
 	} {
 		a.do(a.view, "GET", "/api-clients?"+query, "").fault(400, "INVALID_INPUT_ARGUMENT", param)
 	}
+	for _, text := range []string{"x", ":x"} {
+		require.Contains(t, a.do(a.view, "GET", "/api-clients?label="+text, "").fault(400, "INVALID_INPUT_ARGUMENT", "label").Message, `"`+text+`"`)
+	}
 	a.do(a.view, "GET", "/resource-servers?limit=1001", "").fault(400, "INVALID_INPUT_ARGUMENT", "limit")
 	a.do(a.view, "GET", "/denials?offset=-1", "").fault(400, "INVALID_INPUT_ARGUMENT", "offset")
 	for _, query := range []string{"limit=%zz", "limit=5;offset=1", "%", "name[like]=%00", "label=a%00:b"} {
