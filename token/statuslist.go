@@ -242,6 +242,13 @@ func (i *Issuer) serveStatusList(w http.ResponseWriter, r *http.Request) bool {
 	if !ok || !isStatusID(id) {
 		return false
 	}
+	// No other time than now can be asked for (§8.4), and whoever does must not take
+	// the list of now for that one.
+	if r.URL.RawQuery != "" && r.URL.Query().Has("time") {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "there is the list of now alone: leave out the time", http.StatusNotImplemented)
+		return true
+	}
 	i.document(statuslist.MediaType, listMaxAge, i.patient, func(ctx context.Context) ([]byte, string, error) {
 		list, err := i.statusList(ctx, id)
 		if err != nil {

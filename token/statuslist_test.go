@@ -280,6 +280,15 @@ func TestStatusListToken(t *testing.T) {
 	etag := w.Header().Get("ETag")
 	same := func(r *http.Request) { r.Header.Set("If-None-Match", etag) }
 
+	t.Run("is that of now alone", func(t *testing.T) {
+		for _, query := range []string{"?time=1779010200", "?time=", "?time", "?a=b&%74ime=0"} {
+			past := a.get(path + query)
+			require.Equal(t, http.StatusNotImplemented, past.Code, query)
+			require.Equal(t, "no-store", past.Header().Get("Cache-Control"))
+			require.NotContains(t, past.Body.String(), "eyJ")
+		}
+		require.Equal(t, http.StatusOK, a.get(path+"?Time=1&timer=2").Code, "what is unknown is ignored")
+	})
 	t.Run("is the same while nothing changes", func(t *testing.T) {
 		require.True(t, strings.HasPrefix(etag, `W/"`))
 		a.clock.advance(29 * time.Minute)
