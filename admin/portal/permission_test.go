@@ -66,7 +66,9 @@ func TestEveryRouteAsksForItsPermission(t *testing.T) {
 			if may(route.get) {
 				want = http.StatusOK
 			}
-			require.Equal(t, want, b.get("/portal/"+route.path).Code, "%s: GET %s", person.Actor.Name, route.path)
+			got := b.get("/portal/" + route.path)
+			require.Equal(t, want, got.Code, "%s: GET %s", person.Actor.Name, route.path)
+			require.Equal(t, want == http.StatusUnauthorized, got.Header().Get("WWW-Authenticate") != "", "RFC 9110 §15.5.2")
 			head := b.do(httptest.NewRequest(http.MethodHead, "/portal/"+route.path, nil))
 			require.Equal(t, want, head.Code, "%s: HEAD %s", person.Actor.Name, route.path)
 			require.Empty(t, head.Body.String())
@@ -181,4 +183,16 @@ func TestWhatIsDoneStandsInTheAuditLog(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Events, 1)
 	require.Equal(t, audit.Actor{Kind: audit.Person, ID: "u-1", Name: "Ada", Address: "192.0.2.1"}, page.Events[0].Actor)
+}
+
+// A browser asks for a password where the challenge is one that it knows.
+func TestTheChallengeOfThePortalIsThatOfWhatIsAroundIt(t *testing.T) {
+	w := newWorld(t)
+	require.Equal(t, `Cookie realm="portal"`, w.sits(admin.Access{}).get("/portal/clients").Header().Get("WWW-Authenticate"))
+
+	around := httptest.NewRecorder()
+	around.Header().Set("WWW-Authenticate", `Negotiate`)
+	w.portal.ServeHTTP(around, httptest.NewRequest(http.MethodGet, "/portal/clients", nil))
+	require.Equal(t, http.StatusUnauthorized, around.Code)
+	require.Equal(t, []string{`Negotiate`}, around.Header()["Www-Authenticate"])
 }

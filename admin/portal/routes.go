@@ -243,6 +243,11 @@ func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request) {
 	default:
 		view.Advice = "Sign in where you usually do, and come back."
 	}
+	// A 401 has a challenge (RFC 9110 §15.5.2); one of a scheme that browsers do not
+	// know has them show the page. What is around the portal may have set its own.
+	if header := w.Header(); header.Get("WWW-Authenticate") == "" {
+		header.Set("WWW-Authenticate", `Cookie realm="portal"`)
+	}
 	h.show(w, r, http.StatusUnauthorized, "message.html", view)
 }
 
