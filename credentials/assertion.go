@@ -102,7 +102,7 @@ func (a *Assertion) checkHeader() error {
 		return refuse(ReasonAlgorithm, "alg %.32q", string(a.header.Algorithm))
 	}
 	// Types are compared whatever the case (RFC 7515 §4.1.9).
-	if typ := a.header.Type; typ != "" && !strings.EqualFold(typ, "JWT") && !strings.EqualFold(typ, "client-authentication+jwt") {
+	if typ := a.header.Type; a.header.HasType && !strings.EqualFold(typ, "JWT") && !strings.EqualFold(typ, "client-authentication+jwt") {
 		return refuse(ReasonType, "typ %.64q", typ)
 	}
 	return nil

@@ -136,6 +136,7 @@ func TestHeaders(t *testing.T) {
 		{"typ of a proof", `,"typ":"dpop+jwt"`, credentials.ReasonType},
 		{"typ of a security event", `,"typ":"secevent+jwt"`, credentials.ReasonType},
 		{"typ of a JWE", `,"typ":"JOSE"`, credentials.ReasonType},
+		{"typ that is empty", `,"typ":""`, credentials.ReasonType},
 		{"typ with a space", `,"typ":"JWT "`, credentials.ReasonType},
 		{"typ of 8 KB", `,"typ":"` + strings.Repeat("x", 8000) + `"`, credentials.ReasonType},
 		{"typ that is a number", `,"typ":1`, credentials.ReasonMalformed},

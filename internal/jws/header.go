@@ -11,7 +11,9 @@ import (
 // would let a sender choose the key that its token is verified with.
 type Header struct {
 	Algorithm Algorithm // alg, as it stands there, known or not
-	Type      string    // typ; empty if absent
+	// Type is typ. HasType tells an empty one from none.
+	Type    string
+	HasType bool
 	// KeyID is kid. HasKeyID tells an empty one from none.
 	KeyID    string
 	HasKeyID bool
@@ -51,6 +53,7 @@ func (h *Header) set(name []byte, v strictjson.Value) error {
 		h.Algorithm = Algorithm(alg)
 	case "typ":
 		h.Type, ok = v.Text()
+		h.HasType = true
 	case "kid":
 		h.KeyID, ok = v.Text()
 		h.HasKeyID = true

@@ -79,7 +79,8 @@ func TestParseHeader(t *testing.T) {
 	}{
 		"alg alone":             {`{"alg":"ES256"}`, jws.Header{Algorithm: "ES256"}},
 		"an unknown alg":        {`{"alg":"none"}`, jws.Header{Algorithm: "none"}},
-		"typ and kid":           {`{"kid":"1","typ":"at+jwt","alg":"ES256"}`, jws.Header{Algorithm: "ES256", Type: "at+jwt", KeyID: "1", HasKeyID: true}},
+		"typ and kid":           {`{"kid":"1","typ":"at+jwt","alg":"ES256"}`, jws.Header{Algorithm: "ES256", Type: "at+jwt", HasType: true, KeyID: "1", HasKeyID: true}},
+		"an empty typ":          {`{"alg":"ES256","typ":""}`, jws.Header{Algorithm: "ES256", HasType: true}},
 		"an empty kid":          {`{"alg":"ES256","kid":""}`, jws.Header{Algorithm: "ES256", HasKeyID: true}},
 		"thumbprints":           {`{"alg":"ES256","x5t":"a","x5t#S256":"b"}`, jws.Header{Algorithm: "ES256", X5T: "a", X5TS256: "b"}},
 		"keys that it brings":   {`{"alg":"ES256","jwk":{"kty":"oct","k":"AA"},"jku":"https://evil.example","x5c":["AA"],"x5u":"https://evil.example"}`, jws.Header{Algorithm: "ES256"}},
