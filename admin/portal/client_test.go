@@ -305,6 +305,13 @@ func TestDeletingAClientTakesTheWordYES(t *testing.T) {
 	b := w.sits(full)
 	path := "/portal/clients/" + c.ID + "/delete"
 	require.Equal(t, http.StatusUnprocessableEntity, b.post(path, url.Values{"confirm": {"yes"}}).Code)
+	require.Equal(t, http.StatusUnprocessableEntity, b.post(path, url.Values{"confirm": {"YES", "NO"}}).Code, "nobody types two words")
+	for _, body := range []string{"confirm=YES&revoke=%zz", "confirm=YES;revoke=1", "confirm=YES&x=" + strings.Repeat("a", 4<<20)} {
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		require.Equal(t, http.StatusUnprocessableEntity, b.do(r).Code, "%.40s", body)
+	}
 	require.Equal(t, http.StatusUnprocessableEntity, b.post(path+"?confirm=YES", nil).Code, "not by the address")
 	w.get(c.ID)
 	require.Equal(t, "/portal/clients?done=deleted", b.post(path, url.Values{"confirm": {"YES"}}).Header().Get("Location"))

@@ -44,8 +44,15 @@ func (h *Handler) aboutClient(v *visitor, c *client.Client, title string) *confi
 	}
 }
 
-// confirmed reports whether the word was typed.
-func confirmed(r *http.Request) bool { return strings.TrimSpace(r.PostFormValue("confirm")) == "YES" }
+// confirmed reports whether the word was typed: once, in a form that could be read
+// as a whole.
+func confirmed(r *http.Request) bool {
+	if r.ParseForm() != nil {
+		return false
+	}
+	words := r.PostForm["confirm"]
+	return len(words) == 1 && strings.TrimSpace(words[0]) == "YES"
+}
 
 const (
 	revokeToo     = "revoke" // the field that asks for it
