@@ -220,6 +220,30 @@ func (l *List) Revoked(token, client Digest, iat int64) bool {
 	if until, ok := l.clients[client]; ok && iat <= until {
 		return true
 	}
+	return l.has(token)
+}
+
+// Behind reports whether l was signed before other and does not have all that is
+// revoked there. So it is out of date, by whatever clocks: what a list has once it
+// has until it expires, and an earlier one has it longer.
+func (l *List) Behind(other *List) bool {
+	if !l.IssuedAt.Before(other.IssuedAt) {
+		return false
+	}
+	for at := 0; at < len(other.tokens); at += digestLen {
+		if !l.has(Digest(other.tokens[at:])) {
+			return true
+		}
+	}
+	for client, until := range other.clients {
+		if had, ok := l.clients[client]; !ok || had < until {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *List) has(token Digest) bool {
 	bucket := l.bucket(token[:])
 	for at, end := l.starts[bucket], l.starts[bucket+1]; at < end; at++ {
 		if Digest(l.tokens[at*digestLen:]) == token {

@@ -109,6 +109,42 @@ func TestTag(t *testing.T) {
 	}
 }
 
+func TestAListThatIsBehind(t *testing.T) {
+	list := func(signed int64, tokens []string, clients map[string]int64) *revlist.List {
+		t.Helper()
+		var digests []revlist.Digest
+		for _, id := range tokens {
+			digests = append(digests, revlist.DigestOf(id))
+		}
+		until := map[revlist.Digest]int64{}
+		for id, at := range clients {
+			until[revlist.DigestOf(id)] = at
+		}
+		payload, _, err := revlist.Encode(revlist.Head{Issuer: "i", IssuedAt: time.Unix(signed, 0), Expires: time.Unix(100, 0)}, digests, until)
+		require.NoError(t, err)
+		l, err := revlist.Parse(payload)
+		require.NoError(t, err)
+		return l
+	}
+	known := list(10, []string{"a", "b"}, map[string]int64{"x": 5, "y": 6})
+	for name, tt := range map[string]struct {
+		next *revlist.List
+		want bool
+	}{
+		"itself":                         {known, false},
+		"an older one that has all":      {list(9, []string{"a", "b", "c"}, map[string]int64{"x": 5, "y": 7, "z": 1}), false},
+		"an older one without a token":   {list(9, []string{"a", "c"}, map[string]int64{"x": 5, "y": 6}), true},
+		"an older one without a client":  {list(9, []string{"a", "b"}, map[string]int64{"y": 6, "z": 6}), true},
+		"an older one with less of one":  {list(9, []string{"a", "b"}, map[string]int64{"x": 5, "y": 5}), true},
+		"an older one that is empty":     {list(9, nil, nil), true},
+		"an empty one of the same time":  {list(10, nil, nil), false},
+		"an empty one of a later moment": {list(11, nil, nil), false},
+	} {
+		require.Equal(t, tt.want, tt.next.Behind(known), name)
+	}
+	require.False(t, list(1, nil, nil).Behind(list(2, nil, nil)))
+}
+
 func TestParseRefuses(t *testing.T) {
 	digest := func(text string) string { return text + strings.Repeat("A", 16-len(text)) }
 	build := func(tokens, clients string) string {

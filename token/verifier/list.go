@@ -45,6 +45,8 @@ type statement[T any] struct {
 type list[T any] struct {
 	form
 	parse func(payload []byte) (statement[T], error)
+	// behind reports whether next is out of date, as known shows; nil: nothing shows it.
+	behind func(next, known T) bool
 
 	issuer string
 	ring   *ring
@@ -170,7 +172,8 @@ func (l *list[T]) fetch(ctx context.Context) (*listed[T], error) {
 	known := l.current.Load()
 	etag := ""
 	// One by keys that may have been withdrawn is fetched again.
-	if known != nil && known.set == snap.set && !known.expired(now) {
+	holds := known != nil && known.set == snap.set && !known.expired(now)
+	if holds {
 		etag = l.source.etag
 	}
 	body, fresh, err := l.source.get(ctx, etag, &l.form)
@@ -188,6 +191,9 @@ func (l *list[T]) fetch(ctx context.Context) (*listed[T], error) {
 		return nil, l.useless(errors.New("a list that has expired"))
 	case now.Add(l.leeway).Before(next.notBefore):
 		return nil, l.useless(errors.New("a list that does not count yet"))
+	case holds && l.behind != nil && l.behind(next.content, known.content):
+		// From a cache on the way here, or from who would have it so.
+		return nil, l.useless(errors.New("an older list than the last one, without all that is revoked there"))
 	}
 	if next.statement.fresh > 0 { // which was signed
 		fresh = next.statement.fresh

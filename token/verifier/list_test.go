@@ -221,6 +221,55 @@ func TestListThatWasSetRight(t *testing.T) {
 	require.ErrorIs(t, err, verifier.ErrInvalidToken)
 }
 
+// A revoked token does not become good again because somebody serves a list from
+// before.
+func TestListFromBefore(t *testing.T) {
+	p := newPublisher(t)
+	body := func(signed, expires time.Duration, jtis ...string) string {
+		p.t.Helper()
+		p.clock.add(signed)
+		defer p.clock.add(-signed)
+		return p.key.sign(t, p.header(), p.payload(p.id(), p.clock.Now().Add(expires), jtis...))
+	}
+	status := func(v *verifier.Verifier, jti string) error {
+		_, err := v.Verify(t.Context(), p.token(jti))
+		return err
+	}
+	for name, tt := range map[string]struct {
+		next    string
+		refused bool
+	}{
+		"without what was revoked since":              {body(-time.Second, time.Hour, "a"), true},
+		"with something else in its place":            {body(-time.Second, time.Hour, "a", "c"), true},
+		"without anything":                            {body(-time.Hour, 2*time.Hour), true},
+		"that has all, from another instance perhaps": {body(-time.Second, time.Hour, "a", "b", "c"), false},
+		"of the same second":                          {body(0, time.Hour, "a", "c"), false},
+		"of later":                                    {body(time.Second, time.Hour, "c"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			begin := p.clock.Now()
+			defer func() { p.clock.add(begin.Sub(p.clock.Now())) }()
+			p.serve(`"1"`, body(0, 30*time.Minute, "a", "b"))
+			v := p.verifier()
+			require.ErrorIs(t, status(v, "b"), verifier.ErrInvalidToken)
+			p.serve(`"2"`, tt.next)
+			p.clock.add(20 * time.Second)
+			_ = status(v, "b") // has it fetched
+			if !tt.refused {
+				require.ErrorIs(t, status(v, "c"), verifier.ErrInvalidToken)
+				return
+			}
+			require.ErrorIs(t, status(v, "b"), verifier.ErrInvalidToken)
+			require.NoError(t, status(v, "c"))
+			p.clock.add(5 * time.Minute)
+			require.ErrorIs(t, status(v, "b"), verifier.ErrUnavailable, "the list that has it is too old, and that one none")
+			require.ErrorContains(t, status(v, "b"), "older list")
+			p.clock.add(30 * time.Minute)
+			require.NoError(t, status(v, "b"), "what the list of before said has expired")
+		})
+	}
+}
+
 func TestListByAKeyThatIsWithdrawn(t *testing.T) {
 	p := newPublisher(t)
 	p.publish(`"1"`, "bad")

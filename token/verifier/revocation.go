@@ -24,7 +24,8 @@ import (
 // list, and ten for which the list is fresh (its Cache-Control says so; 1 second
 // to MaxStale count); a Verifier that nobody asked meanwhile fetches it first. If
 // it can't be fetched, the last one counts for MaxStale, and then WhenStale
-// decides. The list is asked for by its ETag, so that one that has not changed
+// decides; so it is if an older list comes in its place, by way of a cache perhaps,
+// that does not have all that is revoked. The list is asked for by its ETag, so that one that has not changed
 // costs a request without a body; 100 000 revoked tokens make 2.2 MB.
 //
 // With ModeStatusList it reads the status lists that tokens name in their status claim
@@ -159,6 +160,7 @@ func (v *Verifier) setRevocation(cfg *Config) error {
 		v.lists[issuer] = &list[*revlist.List]{
 			form:   form{"revocations", revlist.Type, revlist.MediaType, revlist.MaxSize},
 			parse:  parseRevocations,
+			behind: (*revlist.List).Behind,
 			issuer: issuer, ring: ring, config: r, now: cfg.Now, log: cfg.Logger, observer: cfg.Observer,
 			source: &listSource{
 				location: newFinder(issuer, v.network.urls[issuer], listMember, v.network.client, cfg.Now),
