@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,10 +21,19 @@ const KindNotice store.Kind = "notice"
 // stages are how many days ahead of its end a credential is told of.
 var stages = [...]int{1, 7, 14, 30}
 
+// pauses are how long after a failure a notice is tried to tell again, at the
+// earliest: once in the next pass, since a setting was wrong perhaps, and then so
+// that an outage of most of a day loses none, however many instances make passes.
+// That is less than the time from one stage to the next.
+var pauses = [...]time.Duration{0, time.Hour, 4 * time.Hour, 12 * time.Hour}
+
 const (
 	noticeDay = 24 * time.Hour
-	// noticePasses bounds how many passes of Notify try to tell of the same.
-	noticePasses = 5
+	// noticeTries bounds how often it is tried to tell of the same.
+	noticeTries = len(pauses) + 1
+	// noticeFailures is how many failures in a row end a pass: whoever is told is
+	// away, and waiting for that once more for each of thousands takes hours.
+	noticeFailures = 10
 )
 
 // A Notice tells that a secret or a certificate of an API client ends soon. It
@@ -73,14 +83,17 @@ func LogNotices(logger *slog.Logger) Receiver {
 // same store, and only of the nearest if several have begun since the last pass. A
 // program calls it now and then, once an hour say. It returns how many were told of.
 //
-// Of what tell fails for is tried to tell in the next passes, up to 5 in all; the
-// error has that of each. A process that ends while it tells may not have told, and
-// nobody does in its place: the next notice is the one to hear. A secret that was
-// made less than a day before, or after, one of these times is not told of at it:
-// who makes one for 30 days knows.
+// What tell fails for is tried again: in the next pass, and then when 1, 4 and 12
+// hours have gone by since it failed last; that is 5 times in all, and the last error
+// says so. The error has that of each. Ten failures in a row end a pass: the others are
+// for the next one. A process that ends while it tells may not have told, and nobody
+// does in its place: the next notice is the one to hear. A secret that was made less
+// than a day before, or after, one of these times is not told of at it: who makes one
+// for 30 days knows.
 func (i *Issuer) Notify(ctx context.Context, tell Receiver) (told int, err error) {
 	now := i.now()
 	var failures []error
+	inARow := 0
 	var after store.Cursor
 	for {
 		ending, next, err := i.clients.Expiring(ctx, now, now.Add(time.Duration(stages[len(stages)-1])*noticeDay+1), after, 0)
@@ -96,10 +109,14 @@ func (i *Issuer) Notify(ctx context.Context, tell Receiver) (told int, err error
 			switch {
 			case ok:
 				told++
+				inARow = 0
 			case ctx.Err() != nil:
 				return told, errors.Join(append(failures, ctx.Err())...)
 			case err != nil:
 				failures = append(failures, fmt.Errorf("token: notice %s: %w", notice.ID, err))
+				if inARow++; inARow == noticeFailures {
+					return told, errors.Join(append(failures, fmt.Errorf("token: %d failures in a row: other notices are left to the next pass", inARow))...)
+				}
 			}
 		}
 		if after = next; after == "" {
@@ -142,16 +159,16 @@ func noticeOf(e *client.Expiring, now time.Time) (Notice, bool) {
 // tellOnce tells of n, if nobody has or does, and reports whether that was so and
 // went well.
 func (i *Issuer) tellOnce(ctx context.Context, tell Receiver, n Notice) (bool, error) {
-	for pass := 1; pass <= noticePasses; pass++ {
-		id := n.ID + "." + strconv.Itoa(pass)
-		err := i.appendNotice(ctx, &n, id)
+	for try := 1; try <= noticeTries; try++ {
+		id := n.ID + "." + strconv.Itoa(try)
+		err := i.appendNotice(ctx, &n, id, nil)
 		if errors.Is(err, store.ErrExists) { // somebody tells, has told, or has failed to
-			_, err := i.clients.Store().Get(ctx, KindNotice, id+noticeFailed)
-			if errors.Is(err, store.ErrNotFound) {
-				return false, nil
-			}
-			if err != nil {
+			failed, err := i.noticeFailedAt(ctx, id)
+			if failed.IsZero() || err != nil {
 				return false, err
+			}
+			if try < noticeTries && i.now().Before(failed.Add(pauses[try-1])) {
+				return false, nil
 			}
 			continue
 		}
@@ -162,23 +179,44 @@ func (i *Issuer) tellOnce(ctx context.Context, tell Receiver, n Notice) (bool, e
 		if err == nil {
 			return true, nil
 		}
+		if try == noticeTries {
+			err = fmt.Errorf("given up: %w", err)
+		}
 		// Also for who has left no time for it.
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		return false, errors.Join(err, i.appendNotice(cleanup, &n, id+noticeFailed))
+		at, unlikely := json.Marshal(store.Time(i.now()))
+		return false, errors.Join(err, unlikely, i.appendNotice(cleanup, &n, id+noticeFailed, at))
 	}
 	return false, nil
 }
 
-// noticeFailed ends the id of a record that says that a pass has failed.
-const noticeFailed = ".failed"
+// noticeFailed ends the id of a record that says that a try has failed, and when: its
+// data is the JSON of that time.
+const (
+	noticeFailed = ".failed"
+	noticeFormat = 1
+)
 
-func (i *Issuer) appendNotice(ctx context.Context, n *Notice, id string) error {
+// noticeFailedAt returns when the try with that id failed; zero if it did not.
+func (i *Issuer) noticeFailedAt(ctx context.Context, id string) (at time.Time, err error) {
+	record, err := i.clients.Store().Get(ctx, KindNotice, id+noticeFailed)
+	if errors.Is(err, store.ErrNotFound) {
+		return time.Time{}, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(record.Data, &at)
+	}
+	return at, err
+}
+
+func (i *Issuer) appendNotice(ctx context.Context, n *Notice, id string, data []byte) error {
 	_, err := i.clients.Store().Apply(ctx, store.Append(store.Record{
 		Kind: KindNotice, ID: id,
 		Labels:  []store.Label{{Key: labelClient, Value: n.ClientID}},
 		Sort:    timekey.Of(n.EndsAt),
 		Expires: store.Time(n.EndsAt.Add(noticeDay)),
+		Format:  noticeFormat, Data: data,
 	}))
 	return err
 }

@@ -8,8 +8,10 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -165,39 +167,83 @@ func TestOneOfManyInstancesTells(t *testing.T) {
 	require.EqualValues(t, 3, told.Load())
 }
 
-func TestWhatFailsIsTriedInTheNextPasses(t *testing.T) {
+// However many instances make passes, and however often: an outage loses no notice.
+func TestWhatFailsIsTriedAgainForMostOfADay(t *testing.T) {
 	a := newAuthority(t)
 	a.add("one")
 	a.add("two")
-	a.clock.advance(65 * day)
+	a.clock.advance(89 * day) // at the last stage, a day before the end
+	other := a.newIssuer()
 	broken := errors.New("broken")
 	var ids []string
-	for pass := range 7 {
-		n := 0
-		told, err := a.issuer.Notify(t.Context(), func(_ context.Context, n2 token.Notice) error {
-			ids = append(ids, n2.ID)
-			if n2.ClientName == "one" {
-				n++
+	for n, pass := range []struct {
+		after time.Duration
+		tries int
+	}{
+		{0, 1}, {0, 1}, {0, 0}, {time.Hour - time.Microsecond, 0},
+		{time.Microsecond, 1}, {4*time.Hour - time.Microsecond, 0},
+		{time.Microsecond, 1}, {12*time.Hour - time.Microsecond, 0},
+		{time.Microsecond, 1}, {0, 0}, {day - 17*time.Hour - time.Microsecond, 0},
+	} {
+		a.clock.advance(pass.after)
+		tries := 0
+		issuer := []*token.Issuer{a.issuer, other}[n%2]
+		told, err := issuer.Notify(t.Context(), func(_ context.Context, notice token.Notice) error {
+			ids = append(ids, notice.ID)
+			if notice.ClientName == "one" {
+				tries++
 				return broken
 			}
 			return nil
 		})
-		if pass < 5 {
-			require.ErrorIs(t, err, broken)
-			require.Equal(t, 1, n)
+		require.Equal(t, pass.tries, tries, n)
+		if tries > 0 {
+			require.ErrorIs(t, err, broken, n)
 		} else {
-			require.NoError(t, err)
-			require.Zero(t, n, "it has given up")
+			require.NoError(t, err, n)
 		}
-		require.Equal(t, pass == 0, told == 1, "of the other, once")
+		require.Equal(t, n == 8, err != nil && strings.Contains(err.Error(), "given up"), n)
+		require.Equal(t, n == 0, told == 1, "of the other, once")
 	}
 	require.Len(t, ids, 6)
 
 	page, err := a.store.List(t.Context(), store.Query{Kind: token.KindNotice})
 	require.NoError(t, err)
+	require.Len(t, page.Records, 11)
 	for _, r := range page.Records {
 		require.False(t, r.Expires.IsZero())
 	}
+}
+
+// Who is told is away: a pass does not wait for that once for each of thousands.
+func TestManyFailuresInARowEndAPass(t *testing.T) {
+	a := newAuthority(t)
+	for n := range 25 {
+		a.add(fmt.Sprint(n))
+	}
+	a.clock.advance(65 * day)
+	pass := func(fails func(call int) bool) (calls, told int, err error) {
+		told, err = a.issuer.Notify(t.Context(), func(context.Context, token.Notice) error {
+			if calls++; fails(calls) {
+				return errors.New("away")
+			}
+			return nil
+		})
+		return calls, told, err
+	}
+	calls, told, err := pass(func(int) bool { return true })
+	require.Equal(t, []int{10, 0}, []int{calls, told})
+	require.ErrorContains(t, err, "10 failures in a row")
+	calls, told, err = pass(func(call int) bool { return call != 10 })
+	require.Equal(t, []int{20, 1}, []int{calls, told}, "nine, one that is told, and ten")
+	require.ErrorContains(t, err, "10 failures in a row")
+	calls, told, err = pass(func(int) bool { return false })
+	require.Equal(t, []int{15, 15}, []int{calls, told}, "all but the one and those that pause after two tries")
+	require.NoError(t, err)
+	a.clock.advance(time.Hour)
+	calls, told, err = pass(func(int) bool { return false })
+	require.Equal(t, []int{9, 9}, []int{calls, told})
+	require.NoError(t, err)
 }
 
 func TestNotifyEndsWithItsContextAndTellsAgain(t *testing.T) {
