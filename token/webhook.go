@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -32,7 +33,8 @@ type WebhookConfig struct {
 	// its own that uses the proxies of the environment.
 	Client *http.Client
 	// Attempts is the most requests for a notice, 1 to 10, with pauses of 1, 2,
-	// 4… seconds. 0 means 3. An answer of 4xx other than 408 and 429 ends them.
+	// 4… seconds. 0 means 3. A redirect, and an answer of 4xx other than 408 and
+	// 429, end them.
 	Attempts int
 	// Timeout bounds each request. 0 means 10 s.
 	Timeout time.Duration
@@ -60,6 +62,8 @@ const (
 	webhookPause     = time.Second // between attempts; doubles
 	maxWebhookAnswer = 64 << 10    // bytes that are read so that the connection can be used again
 )
+
+var errNoAnswer = errors.New("no answer")
 
 // NewWebhook returns a Webhook as cfg says. It uses no network.
 func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
@@ -93,6 +97,12 @@ func NewWebhook(cfg WebhookConfig) (*Webhook, error) {
 }
 
 // Format implements fmt.Formatter: no verb shows the secret or the whole URL.
+func (c WebhookConfig) Format(f fmt.State, _ rune) { fmt.Fprint(f, &Webhook{cfg: c}) }
+
+// LogValue implements slog.LogValuer: without the secret and the whole URL.
+func (c WebhookConfig) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
+
+// Format implements fmt.Formatter: no verb shows the secret or the whole URL.
 func (w *Webhook) Format(f fmt.State, _ rune) {
 	host := "?"
 	if u, err := url.Parse(w.cfg.URL); err == nil {
@@ -101,8 +111,8 @@ func (w *Webhook) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "webhook at %s", host)
 }
 
-// Notify posts n until it is taken, or Config.Attempts times, within ctx. It is a
-// Receiver, and may be called concurrently.
+// Notify posts n until it is taken, or WebhookConfig.Attempts times, within ctx. It
+// is a Receiver, and may be called concurrently.
 func (w *Webhook) Notify(ctx context.Context, n Notice) error {
 	for attempt := 1; ; attempt++ {
 		again, err := w.post(ctx, &n)
@@ -133,7 +143,7 @@ func (w *Webhook) post(ctx context.Context, n *Notice) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, w.cfg.Timeout, errNoAnswer)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.cfg.URL, bytes.NewReader(body))
 	if err != nil {
@@ -150,6 +160,9 @@ func (w *Webhook) post(ctx context.Context, n *Notice) (again bool, err error) {
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
+		if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) == errNoAnswer {
+			err = fmt.Errorf("%w within %s: %w", errNoAnswer, w.cfg.Timeout, err)
+		}
 		return true, err
 	}
 	defer resp.Body.Close()
@@ -157,6 +170,9 @@ func (w *Webhook) post(ctx context.Context, n *Notice) (again bool, err error) {
 	status := resp.StatusCode
 	if status/100 == 2 {
 		return false, nil
+	}
+	if status/100 == 3 {
+		return false, fmt.Errorf("it has answered with status %d: redirects are not followed", status)
 	}
 	again = status >= 500 || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests
 	return again, fmt.Errorf("it has answered with status %d", status)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -126,6 +127,24 @@ func TestAWebhookIsTriedAgainWhereThatMayHelp(t *testing.T) {
 	})
 }
 
+// An error says what to look for at the other end.
+func TestWhatAWebhookSaysOfFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newHook(t, func(int, *http.Request, []byte) (int, error) { return 307, nil }, 1)
+		require.EqualError(t, w.Notify(t.Context(), notice), "webhook at hooks.example.com: it has answered with status 307: redirects are not followed")
+		w, _ = newHook(t, func(_ int, req *http.Request, _ []byte) (int, error) {
+			<-req.Context().Done()
+			return 0, req.Context().Err()
+		}, 1)
+		require.EqualError(t, w.Notify(t.Context(), notice), "webhook at hooks.example.com: no answer within 10s: context deadline exceeded")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := w.Notify(ctx, notice)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotContains(t, err.Error(), "within 10s", "the caller left no time for it")
+	})
+}
+
 func TestAWebhookEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newHook(t, func(int, *http.Request, []byte) (int, error) { return 500, nil }, 10)
@@ -160,6 +179,14 @@ func TestWhatAWebhookNeeds(t *testing.T) {
 	w, err := token.NewWebhook(good)
 	require.NoError(t, err)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
-		require.Equal(t, "webhook at hooks.example.com", fmt.Sprintf(verb, w))
+		for _, shown := range []any{w, good, &good} {
+			require.Equal(t, "webhook at hooks.example.com", fmt.Sprintf(verb, shown))
+		}
 	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("made", "config", good, "pointer", &good)
+	require.Contains(t, log.String(), "webhook at hooks.example.com")
+	require.NotContains(t, log.String(), "hidden")
+	require.NotContains(t, log.String(), base64.StdEncoding.EncodeToString(hookSecret))
+	require.NotContains(t, log.String(), string(hookSecret))
 }
