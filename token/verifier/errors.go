@@ -61,7 +61,8 @@ func (e *TokenError) Error() string {
 	if e.Err == nil {
 		return ErrInvalidToken.Error() + ": " + e.Reason
 	}
-	return fmt.Sprintf("%s: %s: %s", ErrInvalidToken.Error(), e.Reason, e.Err.Error())
+	more := strings.TrimPrefix(e.Err.Error(), e.Reason+": ") // which need not stand there twice
+	return fmt.Sprintf("%s: %s: %s", ErrInvalidToken.Error(), e.Reason, more)
 }
 
 // Is reports whether target is ErrInvalidToken.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/clientele-go/clientele/internal/jws"
+	"github.com/clientele-go/clientele/internal/revlist"
 	"github.com/clientele-go/clientele/token/verifier"
 )
 
@@ -24,7 +25,8 @@ type exampleIssuer struct {
 	key *ecdsa.PrivateKey
 }
 
-func startExampleIssuer() *exampleIssuer {
+// startExampleIssuer starts one that has revoked the tokens with those jti.
+func startExampleIssuer(revoked ...string) *exampleIssuer {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		panic(err)
@@ -36,7 +38,19 @@ func startExampleIssuer() *exampleIssuer {
 	i := &exampleIssuer{key: key}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/oauth-authorization-server", func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, i.URL, i.URL+"/jwks")
+		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q,"clientele_revocations_uri":%q}`, i.URL, i.URL+"/jwks", i.URL+"/revocations")
+	})
+	mux.HandleFunc("/revocations", func(w http.ResponseWriter, _ *http.Request) {
+		var tokens []revlist.Digest
+		for _, jti := range revoked {
+			tokens = append(tokens, revlist.DigestOf(jti))
+		}
+		now := time.Now()
+		payload, _, err := revlist.Encode(revlist.Head{Issuer: i.URL, IssuedAt: now, Expires: now.Add(time.Hour)}, tokens, nil)
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(w, i.sign(revlist.Type, payload))
 	})
 	mux.HandleFunc("/jwks", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"keys":[%s]}`, jwk)
@@ -50,11 +64,15 @@ func (i *exampleIssuer) token(scope string) string {
 	now := time.Now().Unix()
 	payload := fmt.Sprintf(`{"iss":%q,"sub":"billing","client_id":"billing","aud":"https://api.example.com","scope":%q,"jti":"1","iat":%d,"exp":%d}`,
 		i.URL, scope, now, now+3600)
-	token, err := jws.AppendCompact(nil, jws.ES256, i.key, []byte(`{"alg":"ES256","typ":"at+jwt","kid":"2026-1"}`), []byte(payload))
+	return i.sign("at+jwt", []byte(payload))
+}
+
+func (i *exampleIssuer) sign(typ string, payload []byte) string {
+	signed, err := jws.AppendCompact(nil, jws.ES256, i.key, fmt.Appendf(nil, `{"alg":"ES256","typ":%q,"kid":"2026-1"}`, typ), payload)
 	if err != nil {
 		panic(err)
 	}
-	return string(token)
+	return string(signed)
 }
 
 // A service protects its handlers, and its handlers ask who calls.
@@ -143,4 +161,25 @@ func ExampleVerifier_Verify() {
 	// handled for billing
 	// true insufficient scope: orders.write
 	// malformed
+}
+
+// A service refuses tokens that were revoked before they expired: it fetches the list
+// that the issuer publishes, every ten seconds at most.
+func ExampleRevocation() {
+	issuer := startExampleIssuer("1") // has revoked the token with that jti
+	defer issuer.Close()
+
+	v, err := verifier.New(verifier.Config{
+		Issuer:     issuer.URL,
+		Audience:   "https://api.example.com",
+		Revocation: verifier.Revocation{Mode: verifier.ModeList},
+		Logger:     slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = v.Verify(context.Background(), issuer.token("orders.read")) // whose jti is 1
+	fmt.Println(err)
+	// Output: invalid access token: revoked
 }

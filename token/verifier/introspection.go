@@ -92,7 +92,7 @@ func (i *introspector) check(ctx context.Context, token string, c *Claims, now t
 		}
 	}
 	if !active {
-		return refuse(ReasonRevoked, nil)
+		return refuse(ReasonRevoked, errNotActive)
 	}
 	return nil
 }
@@ -183,8 +183,12 @@ func (i *introspector) request(ctx context.Context, token string) (active bool, 
 		return fail(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fail(&fetch.StatusError{Status: resp.StatusCode})
+	switch err := (&fetch.StatusError{Status: resp.StatusCode}); resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusUnauthorized:
+		return fail(fmt.Errorf("it does not know Revocation.ClientID by that ClientSecret: %w", err))
+	default:
+		return fail(err)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxIntrospection+1))
 	switch {
@@ -198,6 +202,10 @@ func (i *introspector) request(ctx context.Context, token string) (active bool, 
 	}
 	return active, nil
 }
+
+// errNotActive names both reasons, of which the issuer tells nobody which it is (RFC
+// 7662 section 2.2).
+var errNotActive = errors.New("not active, says the issuer, or not for this service to ask about")
 
 var errNoAnswer = errors.New("an answer without active")
 

@@ -131,6 +131,18 @@ func TestIntrospectionIsAskedOnceHoweverManyWait(t *testing.T) {
 	require.EqualValues(t, 1, p.asked.Load())
 }
 
+// What the log says names what to look at: both mistakes of who sets it up look like
+// something else.
+func TestIntrospectionSaysWhatMayBeWrong(t *testing.T) {
+	p := newPublisher(t)
+	p.introspects(says(`{"active":false}`))
+	_, err := p.verifier(introspection).Verify(t.Context(), p.token("good"))
+	require.EqualError(t, err, "invalid access token: revoked: not active, says the issuer, or not for this service to ask about")
+	p.answerList(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	_, err = p.verifier(introspection).Verify(t.Context(), p.token("good"))
+	require.ErrorContains(t, err, "it does not know Revocation.ClientID by that ClientSecret: status 401")
+}
+
 func TestIntrospectionThatFails(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"a refusal":                func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },

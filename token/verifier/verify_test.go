@@ -468,3 +468,9 @@ func TestCheckHasTheLastWord(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, verifier.ErrInvalidToken)
 }
+
+func TestWhyATokenIsRefusedIsSaidOnce(t *testing.T) {
+	v := newVerifier(t, verifier.Config{Issuer: issuerID, Keys: &source{err: errors.New("unused")}})
+	_, err := v.Verify(t.Context(), "garbage")
+	require.EqualError(t, err, "invalid access token: malformed: not three parts with dots between them")
+}
