@@ -77,7 +77,9 @@ type Config struct {
 	// others for an audience (RFC 7662): as a rule, whether it is the resource
 	// server of that audience. About its own tokens every client may ask, and
 	// without MayIntrospect about no others; what it may not ask about is not
-	// active. It is called concurrently. The client is shared and read-only.
+	// active. Who sends Accept: application/token-introspection+jwt gets the answer
+	// as a JWT for its client id, signed like tokens (RFC 9701). It is called
+	// concurrently. The client is shared and read-only.
 	MayIntrospect func(ctx context.Context, c *client.Client, audience string) bool
 	// AllowNoScope lets a client that has no scope at a resource server get
 	// tokens for it, which say who it is and nothing more.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -45,6 +46,19 @@ func TestAuthserverAndResourceserverWorkTogether(t *testing.T) {
 	require.NoError(t, json.NewDecoder(get(t, url+"/.well-known/oauth-protected-resource", "").Body).Decode(&metadata))
 	require.Equal(t, url, metadata.Resource)
 	require.Equal(t, []string{auth.issuer}, metadata.AuthorizationServers)
+
+	// Before the service has fetched the list for the first time, so that nobody waits.
+	revoked := auth.token("report", reportSecret).AccessToken
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, auth.issuer+"/oauth2/v1/revoke", strings.NewReader("token="+revoked))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth("report", reportSecret)
+	resp, err = http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	resp = get(t, url+"/orders", revoked)
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode, "it was revoked")
 
 	admin := readBootstrap(t, first)
 	token := auth.token(admin.ClientID, admin.ClientSecret).AccessToken

@@ -52,6 +52,8 @@ func serve(addr, issuer, audience, scope, resource string) error {
 		Audience: audience,
 		Resource: resource,
 		Scopes:   []string{scope},
+		// Of an issuer that publishes no such list: ModeIntrospection, or nothing.
+		Revocation: verifier.Revocation{Mode: verifier.ModeList},
 	})
 	if err != nil {
 		return err
