@@ -110,6 +110,24 @@ func TestAStoreThatDoesNotAnswerIsNotWaitedForLongerThanStoreTimeout(t *testing.
 	}
 }
 
+func TestARevocationThatIsNotSavedInTimeSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := memstore.New()
+		defer mem.Close()
+		st := &silent{Store: mem}
+		a := authorityOn(t, st)
+		defer a.issuer.Close(t.Context())
+		about := a.add("report").form()
+		about.Set("token", a.post(about).AccessToken)
+		st.on.Store(true) // while the caches are fresh
+		r, w := post(about.Encode()), httptest.NewRecorder()
+		r.URL.Path = "/oauth2/v1/revoke"
+		a.issuer.ServeHTTP(w, r)
+		require.Equal(t, http.StatusServiceUnavailable, w.Code)
+		require.Contains(t, a.log.String(), "saving: no answer from the store within Config.StoreTimeout")
+	})
+}
+
 func TestWhatOnIssueTakesIsNotTimeOfTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := memstore.New()

@@ -65,10 +65,10 @@ func (i *Issuer) giveBack(ctx context.Context, c *client.Client, token string, r
 	case known.count() >= maxRevoked:
 		return unavailable(ReasonTooManyRevoked, "revoking a token", errors.New("too many tokens are revoked"))
 	}
-	ctx = audit.WithActor(ctx, audit.Actor{
+	acting := audit.WithActor(ctx, audit.Actor{
 		Kind: audit.Client, ID: c.ID, Name: c.Name, Address: req.RemoteAddr, Request: req.RequestID,
 	})
-	if err := i.revoke(ctx, &revocation{TokenID: own.jti, ClientID: c.ID, ExpiresAt: own.expires, Status: status}); err != nil {
+	if err := i.revoke(acting, &revocation{TokenID: own.jti, ClientID: c.ID, ExpiresAt: own.expires, Status: status}); err != nil {
 		return i.storeError(ctx, "saving", err)
 	}
 	i.logger.LogAttrs(ctx, slog.LevelDebug, "token revoked", withRequestID([]slog.Attr{
