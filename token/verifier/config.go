@@ -73,8 +73,9 @@ type Config struct {
 	// HTTPClient fetches metadata and keys, 5 s for both together and at most
 	// 1 MiB each, and the lists of Revocation, within 15 s and 16 MiB each.
 	// Whatever it allows, redirects are followed only within the host and the
-	// scheme, at most 3, and cookies are not used. Default: one that uses the proxies of the environment and closes its connections soon
-	// after use.
+	// scheme, at most 3, and cookies are not used. A question of ModeIntrospection
+	// takes 5 s at most, and follows none. Default: one that uses the proxies of
+	// the environment and closes its connections soon after use.
 	HTTPClient *http.Client
 	// Observer, if set, is told of each token (observe.Verification), of what is
 	// fetched from the issuer (observe.KeysFetch and its siblings), and of the

@@ -36,7 +36,7 @@ const (
 	ReasonExpired     = "expired"        // exp has passed
 	ReasonNotYetValid = "not_yet_valid"  // nbf is ahead
 	ReasonClaims      = "claims"         // a required claim is missing, or of the wrong type
-	ReasonRevoked     = "revoked"        // by the issuer, before it expired
+	ReasonRevoked     = "revoked"        // by the issuer, before it expired; or not active when it was asked
 	ReasonStatus      = "status"         // it names no status list that may be asked, or none at all
 	ReasonRefused     = "refused"        // by Config.Check
 )

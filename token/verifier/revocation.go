@@ -104,9 +104,9 @@ const (
 	// StaleAccept accepts them: whoever keeps the issuer away from the
 	// Verifier keeps revoked tokens good until they expire.
 	StaleAccept
-	// StaleIntrospect, with ModeList or ModeStatusList, asks the issuer about them one by one,
-	// and says nothing of them if that fails too. An answer counts for 10
-	// seconds.
+	// StaleIntrospect, with ModeList or ModeStatusList, asks the issuer about them
+	// one by one, and says nothing of them if that fails too. An answer counts for
+	// 10 seconds.
 	StaleIntrospect
 )
 

@@ -76,6 +76,9 @@ var (
 	errBeyondList = errors.New("an index that its status list does not have")
 )
 
+// statusNames are what statuses mean, as far as the draft says (section 7.1).
+var statusNames = map[byte]string{1: ", INVALID", 2: ", SUSPENDED"}
+
 // checkStatus returns an error unless the token, which has those claims, is VALID in
 // the status list that it names.
 func (v *Verifier) checkStatus(ctx context.Context, lists *statusLists, token string, c *Claims, now time.Time) error {
@@ -98,7 +101,7 @@ func (v *Verifier) checkStatus(ctx context.Context, lists *statusLists, token st
 	case !ok:
 		return refuse(ReasonStatus, errBeyondList)
 	case status != statuslist.Valid:
-		return refuse(ReasonRevoked, fmt.Errorf("its status is %d", status))
+		return refuse(ReasonRevoked, fmt.Errorf("its status is %d%s", status, statusNames[status]))
 	}
 	return nil
 }
