@@ -76,8 +76,20 @@ type Revocation struct {
 
 // Format implements fmt.Formatter: no verb shows the secret.
 func (r Revocation) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "revocation by mode %d, stale after %s then %d, as client %.64q", r.Mode, r.MaxStale, r.WhenStale, r.ClientID)
+	mode, policy := fmt.Sprint("mode ", uint8(r.Mode)), fmt.Sprint("policy ", uint8(r.WhenStale))
+	if int(r.Mode) < len(modeNames) {
+		mode = modeNames[r.Mode]
+	}
+	if int(r.WhenStale) < len(policyNames) {
+		policy = policyNames[r.WhenStale]
+	}
+	fmt.Fprintf(f, "revocation by %s, MaxStale %s, then %s, as client %.64q", mode, r.MaxStale, policy, r.ClientID)
 }
+
+var (
+	modeNames   = [...]string{ModeOff: "ModeOff", ModeList: "ModeList", ModeIntrospection: "ModeIntrospection", ModeStatusList: "ModeStatusList"}
+	policyNames = [...]string{StaleRefuse: "StaleRefuse", StaleAccept: "StaleAccept", StaleIntrospect: "StaleIntrospect"}
+)
 
 // LogValue implements slog.LogValuer: without the secret.
 func (r Revocation) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
@@ -125,7 +137,7 @@ func (v *Verifier) setRevocation(cfg *Config) error {
 	case r.isZero():
 		return nil
 	case r.Mode == ModeOff:
-		return errors.New("config: Revocation has no Mode")
+		return errors.New("config: Revocation has no Mode, and its other fields are of no use without")
 	case r.Mode > ModeStatusList:
 		return fmt.Errorf("config: Revocation.Mode is %d, which is none", r.Mode)
 	case r.WhenStale > StaleIntrospect:
