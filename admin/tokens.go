@@ -47,6 +47,9 @@ func (c *call) tokenFilter() (f token.TokenFilter, err error) {
 	if f.ClientID, err = c.exact("client"); err != nil {
 		return f, err
 	}
+	if f.Credential, err = c.exact("credential"); err != nil {
+		return f, err
+	}
 	if f.Status, err = choose(c, "status", map[string]token.TokenStatus{
 		string(token.TokenActive):  token.TokenActive,
 		string(token.TokenRevoked): token.TokenRevoked,

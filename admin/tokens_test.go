@@ -95,9 +95,14 @@ func TestIssuedTokensAreListedTheNewestFirst(t *testing.T) {
 	two := a.add(`{"name":"two","accessTokenLifeTime":3600` + granted + `}`)
 	of := map[string]string{one.ID: a.addSecret(one.ID, 60).Value, two.ID: a.addSecret(two.ID, 60).Value}
 	var ids []string
+	var credential string // of one
 	for _, id := range []string{one.ID, two.ID, one.ID, two.ID} {
 		a.token(id, of[id], audience)
-		ids = append(ids, a.issued(id).ID)
+		issued := a.issued(id)
+		ids = append(ids, issued.ID)
+		if id == one.ID {
+			credential = issued.Credential
+		}
 		a.clock.Advance(time.Minute)
 	}
 	a.clock.Advance(7 * time.Minute) // the first has expired, the third not yet
@@ -116,6 +121,9 @@ func TestIssuedTokensAreListedTheNewestFirst(t *testing.T) {
 		{"those of a client that is another's name", "client=one", nil, 0},
 		{"active ones", since + "&status=active", []int{2, 1}, 2},
 		{"active ones of a client", "status=active&client=" + two.ID, []int{1}, 1},
+		{"those that a secret was used for", "credential=" + credential, []int{2, 0}, 2},
+		{"active ones that it was used for", "credential=" + credential + "&status=active", []int{2}, 1},
+		{"those that it was used for by another client", "credential=" + credential + "&client=" + two.ID, nil, 0},
 		{"revoked ones", "status=revoked", []int{3}, 1},
 		{"expired ones", since + "&status=expired", []int{0}, 1},
 		{"from a time on, which counts", "from=" + epoch(begin.Add(3*time.Minute)), []int{3, 2}, 2},
@@ -157,7 +165,7 @@ func TestIssuedTokensAreListedTheNewestFirst(t *testing.T) {
 	})
 	for query, param := range map[string]string{
 		"status=Active": "status", "status=gone": "status", "status=active&status=expired": "status", "from=yesterday": "from", "to=1e9": "to",
-		"limit=1001": "limit", "offset=-1": "offset", "client=a&client=b": "client", "after=a&after=b": "after",
+		"limit=1001": "limit", "offset=-1": "offset", "client=a&client=b": "client", "credential=a&credential=b": "credential", "after=a&after=b": "after",
 		"client=" + strings.Repeat("x", 5000): "client",
 	} {
 		a.do("", "GET", "/tokens?"+query, "").fault(400, "INVALID_INPUT_ARGUMENT", param)

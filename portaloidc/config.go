@@ -27,7 +27,8 @@ type Config struct {
 	// ClientID is the client that the provider knows this program as, and
 	// ClientSecret its secret. Empty: it is a public client, which proves itself
 	// by PKCE alone.
-	ClientID, ClientSecret string
+	ClientID     string
+	ClientSecret string `json:"-"`
 	// Server is where browsers reach this program: the scheme and the host. It
 	// is https but for loopback addresses.
 	Server string
@@ -57,6 +58,14 @@ type Config struct {
 	// Rand makes the secrets; nil means crypto/rand.Reader.
 	Rand io.Reader
 }
+
+// Format implements fmt.Formatter: no verb shows the secret.
+func (c Config) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "client %.64q of %.256q, for %.256q", c.ClientID, c.Issuer, c.Server)
+}
+
+// LogValue implements slog.LogValuer: without the secret.
+func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 // A Handler serves the pages by which people sign in. It may be called
 // concurrently, and has nothing to close.

@@ -1,6 +1,7 @@
 package token_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -61,4 +62,9 @@ func TestBoundsOfConfig(t *testing.T) {
 			require.ErrorContains(t, err, tt.text)
 		})
 	}
+}
+
+func TestLogModesAreShownByTheirNames(t *testing.T) {
+	require.Equal(t, "LogBestEffort LogDurable LogOff LogMode(3)",
+		fmt.Sprint(token.LogBestEffort, " ", token.LogDurable, " ", token.LogOff, " ", token.LogOff+1))
 }

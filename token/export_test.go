@@ -8,11 +8,13 @@ import (
 
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/credentials"
+	"github.com/clientele-go/clientele/store"
 )
 
 const (
-	MaxRevoked = maxRevoked
-	MaxWaiting = maxWaiting
+	MaxRevoked      = maxRevoked
+	MaxRevokedByOne = maxRevokedByOne
+	MaxWaiting      = maxWaiting
 )
 
 // PretendRevoked has i take n more tokens for revoked, which are in no store, until
@@ -32,6 +34,21 @@ func (i *Issuer) PretendRevoked(ctx context.Context, n int, until time.Time) err
 	r.current = &revoked{tokens: tokens, recent: r.current.recent, clients: r.current.clients, lists: r.current.lists}
 	r.kept.Drop()
 	return nil
+}
+
+// RecordsOfRevoked returns records that say of n tokens of a client that they are
+// revoked, until a time.
+func RecordsOfRevoked(clientID string, n int, until time.Time) ([]store.Record, error) {
+	var records []store.Record
+	for k := range n {
+		r := revocation{TokenID: clientID + "." + strconv.Itoa(k), ClientID: clientID, ExpiresAt: until}
+		record, err := r.record(0)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, nil
 }
 
 // TokenByID is what Revoke knows of a token.

@@ -2,6 +2,7 @@ package token
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/clientele-go/clientele/credentials"
@@ -35,6 +36,19 @@ const (
 	// (client.Registry.LastUsed) either. It costs nothing.
 	LogOff
 )
+
+// String returns the name of the constant.
+func (m LogMode) String() string {
+	switch m {
+	case LogBestEffort:
+		return "LogBestEffort"
+	case LogDurable:
+		return "LogDurable"
+	case LogOff:
+		return "LogOff"
+	}
+	return fmt.Sprintf("LogMode(%d)", uint8(m))
+}
 
 // A TokenStatus is whether an issued token is good.
 type TokenStatus string

@@ -272,7 +272,7 @@ func NewIssuer(ctx context.Context, cfg Config) (*Issuer, error) {
 		return nil, fmt.Errorf("token: Config.KeysMaxAge is %v, want whole seconds from 1m to 1h", age)
 	}
 	if cfg.Log > LogOff {
-		return nil, fmt.Errorf("token: Config.Log is %d, want LogBestEffort, LogDurable or LogOff", cfg.Log)
+		return nil, fmt.Errorf("token: Config.Log is %s, want LogBestEffort, LogDurable or LogOff", cfg.Log)
 	}
 	storeTimeout, err := cfg.storeTimeout()
 	if err != nil {

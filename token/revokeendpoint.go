@@ -9,12 +9,17 @@ import (
 	"github.com/clientele-go/clientele/audit"
 	"github.com/clientele-go/clientele/client"
 	"github.com/clientele-go/clientele/observe"
+	"github.com/clientele-go/clientele/store"
 )
 
 // maxRevoked is how many tokens clients may have revoked at one time, all
 // together: the list of them has to stay within what a Verifier reads. Who
-// administers clients may revoke more.
-const maxRevoked = 400_000
+// administers clients may revoke more. Once half of that is taken, nobody may have
+// more than maxRevokedByOne: no client has the others go without.
+const (
+	maxRevoked      = 400_000
+	maxRevokedByOne = maxRevoked / 100
+)
 
 // serveRevoke is the endpoint of RFC 7009: a client gives back an access token of
 // its own.
@@ -64,6 +69,14 @@ func (i *Issuer) giveBack(ctx context.Context, c *client.Client, token string, r
 		return nil
 	case known.count() >= maxRevoked:
 		return unavailable(ReasonTooManyRevoked, "revoking a token", errors.New("too many tokens are revoked"))
+	case known.count() >= maxRevoked/2:
+		byOne, err := i.revokedOf(ctx, c.ID)
+		if err != nil {
+			return i.storeError(ctx, "counting revocations", err)
+		}
+		if byOne >= maxRevokedByOne {
+			return unavailable(ReasonTooManyRevoked, "revoking a token", errors.New("too many tokens of this client are revoked"))
+		}
 	}
 	acting := audit.WithActor(ctx, audit.Actor{
 		Kind: audit.Client, ID: c.ID, Name: c.Name, Address: req.RemoteAddr, Request: req.RequestID,
@@ -75,6 +88,15 @@ func (i *Issuer) giveBack(ctx context.Context, c *client.Client, token string, r
 		slog.String("client_id", c.ID), slog.String("address", req.RemoteAddr), slog.String("jti", own.jti),
 	}, req)...)
 	return nil
+}
+
+// revokedOf returns how many tokens of a client are revoked, those included that have
+// expired since and are not swept.
+func (i *Issuer) revokedOf(ctx context.Context, clientID string) (int, error) {
+	page, err := i.clients.Store().List(ctx, store.Query{
+		Kind: KindRevocation, Labels: []store.Label{{Key: labelClient, Value: clientID}}, Limit: 1, Count: true,
+	})
+	return page.Total, err
 }
 
 // authenticated returns the client that a request about a token is from, and the

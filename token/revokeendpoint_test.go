@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -191,6 +192,35 @@ func TestRevocationEndpointWhileTheStoreIsAway(t *testing.T) {
 			require.NotEmpty(t, got.Header().Get("Retry-After"))
 		}
 	})
+}
+
+// Of what clients may have revoked at one time, one client can't take all: with less
+// than half taken it may have what it wants, then no more than its share.
+func TestRevocationEndpointLeavesRoomForOthers(t *testing.T) {
+	a := newAuthority(t)
+	greedy, other := a.add("greedy"), a.add("other")
+	end := a.clock.Now().Add(30 * time.Minute)
+	give := func(c known) int {
+		return a.giveBack(postTo("/oauth2/v1/revoke", c.about(a.issue(c).AccessToken).Encode())).Code
+	}
+	records, err := token.RecordsOfRevoked(greedy.id, token.MaxRevokedByOne-2, end)
+	require.NoError(t, err)
+	for batch := range slices.Chunk(records, store.MaxChanges) {
+		changes := make([]store.Change, len(batch))
+		for i, r := range batch {
+			changes[i] = store.Put(r)
+		}
+		_, err := a.store.Apply(a.ctx, changes...)
+		require.NoError(t, err)
+	}
+	require.Equal(t, http.StatusOK, give(greedy))
+	require.NoError(t, a.issuer.PretendRevoked(a.ctx, token.MaxRevoked/2-token.MaxRevokedByOne, end))
+	require.Equal(t, http.StatusOK, give(greedy), "one less than half is taken")
+	require.Equal(t, http.StatusServiceUnavailable, give(greedy), "half is taken, and it has its share")
+	require.Contains(t, a.log.reasons(), token.ReasonTooManyRevoked)
+	require.Equal(t, http.StatusOK, give(other))
+	_, err = a.issuer.RevokeClient(a.ctx, greedy.id)
+	require.NoError(t, err, "who administers may")
 }
 
 // Clients may have a bounded number of tokens revoked at one time, so that the list

@@ -28,7 +28,7 @@ type WebhookConfig struct {
 	URL string
 	// Secret is the key of the signature, 24 to 64 bytes. The receiver has
 	// the same; libraries of Standard Webhooks take it as "whsec_" and base64.
-	Secret []byte
+	Secret []byte `json:"-"`
 	// Client sends the requests; redirects are not followed. Nil means one of
 	// its own that uses the proxies of the environment.
 	Client *http.Client

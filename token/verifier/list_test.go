@@ -346,7 +346,7 @@ func TestARevocationIsShownWithoutItsSecret(t *testing.T) {
 	for want, r := range map[string]verifier.Revocation{
 		`revocation by ModeOff, MaxStale 0s, then StaleRefuse, as client ""`:              {},
 		`revocation by ModeList, MaxStale 1m0s, then StaleIntrospect, as client "orders"`: {Mode: verifier.ModeList, MaxStale: time.Minute, WhenStale: verifier.StaleIntrospect, ClientID: "orders", ClientSecret: "hidden"},
-		`revocation by mode 9, MaxStale 0s, then policy 8, as client ""`:                  {Mode: 9, WhenStale: 8, ClientSecret: "hidden"},
+		`revocation by RevocationMode(9), MaxStale 0s, then StalePolicy(8), as client ""`: {Mode: 9, WhenStale: 8, ClientSecret: "hidden"},
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d"} {
 			require.Equal(t, want, fmt.Sprintf(verb, r), verb)

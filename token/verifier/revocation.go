@@ -76,20 +76,8 @@ type Revocation struct {
 
 // Format implements fmt.Formatter: no verb shows the secret.
 func (r Revocation) Format(f fmt.State, _ rune) {
-	mode, policy := fmt.Sprint("mode ", uint8(r.Mode)), fmt.Sprint("policy ", uint8(r.WhenStale))
-	if int(r.Mode) < len(modeNames) {
-		mode = modeNames[r.Mode]
-	}
-	if int(r.WhenStale) < len(policyNames) {
-		policy = policyNames[r.WhenStale]
-	}
-	fmt.Fprintf(f, "revocation by %s, MaxStale %s, then %s, as client %.64q", mode, r.MaxStale, policy, r.ClientID)
+	fmt.Fprintf(f, "revocation by %s, MaxStale %s, then %s, as client %.64q", r.Mode, r.MaxStale, r.WhenStale, r.ClientID)
 }
-
-var (
-	modeNames   = [...]string{ModeOff: "ModeOff", ModeList: "ModeList", ModeIntrospection: "ModeIntrospection", ModeStatusList: "ModeStatusList"}
-	policyNames = [...]string{StaleRefuse: "StaleRefuse", StaleAccept: "StaleAccept", StaleIntrospect: "StaleIntrospect"}
-)
 
 // LogValue implements slog.LogValuer: without the secret.
 func (r Revocation) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
@@ -104,6 +92,11 @@ const (
 	ModeIntrospection                       // by asking the issuer about each token
 	ModeStatusList                          // by the status lists that tokens name
 )
+
+// String returns the name of the constant.
+func (m RevocationMode) String() string {
+	return name(m, "RevocationMode", "ModeOff", "ModeList", "ModeIntrospection", "ModeStatusList")
+}
 
 // A StalePolicy is what becomes of tokens that may have been revoked.
 type StalePolicy uint8
@@ -121,6 +114,19 @@ const (
 	// 10 seconds.
 	StaleIntrospect
 )
+
+// String returns the name of the constant.
+func (p StalePolicy) String() string {
+	return name(p, "StalePolicy", "StaleRefuse", "StaleAccept", "StaleIntrospect")
+}
+
+// name returns the one of names that n counts, or the number behind the type.
+func name[N ~uint8](n N, kind string, names ...string) string {
+	if int(n) < len(names) {
+		return names[n]
+	}
+	return fmt.Sprintf("%s(%d)", kind, uint8(n))
+}
 
 // listMember is where the metadata says where the list is.
 const listMember = "clientele_revocations_uri"
