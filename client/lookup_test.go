@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
@@ -232,6 +233,13 @@ func TestLookupReturnsWhatGetReturns(t *testing.T) {
 		Secrets:     []client.ImportedSecret{{Digest: credentials.DigestOf("from elsewhere"), ExpiresAt: noon.Add(90 * day)}},
 	})
 	require.NoError(t, err)
+	digest, err := json.Marshal(credentials.DigestOf("x"))
+	require.NoError(t, err)
+	var three []string
+	for i := range client.MaxSecrets + 1 {
+		three = append(three, fmt.Sprintf(`{"id":"s%d","sha256":%s,"created_at":"2026-01-01T00:00:00Z","expires_at":"2027-01-01T00:00:00.5Z"}`, i, digest))
+	}
+	f.plant(t, "more", 9, `{"name":"more secrets than here","method":"CLIENT_SECRET","secrets":[`+strings.Join(three, ",")+`]}`)
 	f.plant(t, "planted", 9, `{"name":"of a newer release","method":"newer","token_lifetime":-1,"created_at":"0001-01-01T00:00:00Z","updated_at":"9999-12-31T23:59:59.999999Z"}`)
 	for title, id := range map[string]string{
 		"the least":          f.add(t, client.Spec{Name: "x"}).ID,
@@ -243,6 +251,7 @@ func TestLookupReturnsWhatGetReturns(t *testing.T) {
 		"labels":             f.add(t, client.Spec{Name: "labels", Labels: map[string]string{"owner": "ops", "empty": ""}}).ID,
 		"the longest":        f.add(t, client.Spec{Name: strings.Repeat("\U0001f600", client.MaxName), Description: strings.Repeat("\U0001f600", client.MaxDescription), TokenLifetime: 24 * time.Hour}).ID,
 		"of a newer release": "planted",
+		"more secrets":       "more",
 	} {
 		t.Run(title, func(t *testing.T) {
 			for range 2 {
@@ -252,4 +261,24 @@ func TestLookupReturnsWhatGetReturns(t *testing.T) {
 			}
 		})
 	}
+}
+
+// SECURITY 11: whether there is such a client, and how many secrets it has, nobody
+// learns from how long it takes to look it up. What is measured is in
+// token.TestTiming; here, that as many things are made.
+func TestLookupOfNobodyUnpacksAClientToo(t *testing.T) {
+	f := newFixture(t)
+	made := func(id string) float64 {
+		_, _ = f.Lookup(f.ctx, id) // is cached then, if only that there is none
+		return testing.AllocsPerRun(100, func() { _, _ = f.Lookup(f.ctx, id) })
+	}
+	one := f.add(t, client.Spec{Name: "one"})
+	for range client.MaxSecrets {
+		require.Equal(t, 1.0, made(one.ID))
+		f.addSecret(t, one.ID, 90*day)
+	}
+	require.Equal(t, 1.0, made(one.ID))
+	require.Equal(t, 1.0, made(f.add(t, client.Spec{Name: "keys", Keys: newKeys(1)}).ID))
+	const refusal = 1 // the error
+	require.Equal(t, 1.0+refusal, made("nobody"))
 }

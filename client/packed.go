@@ -1,7 +1,6 @@
 package client
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/clientele-go/clientele/credentials"
@@ -12,113 +11,102 @@ import (
 // times take more room than what they say; and of all that are cached, few are asked
 // for at a time, for which unpacking is little beside the signature of a token.
 type packed struct {
-	own    string // what is not in common, as pack has put it together
-	common *common
+	common           *common
+	texts            string // one behind the other, with the ids of its secrets at the end
+	name             length
+	description      length
+	jwksURL          length
+	id               length
+	disabled         bool
+	lifetime         time.Duration
+	created, updated moment
+	version          store.Revision
+	secrets          []packedSecret
 }
+
+type packedSecret struct {
+	digest           credentials.Digest
+	created, expires moment
+	id               length
+	imported         bool
+}
+
+// A length is that of a text, in bytes.
+type length uint32
+
+// A moment is a time in microseconds since 1970: a store keeps no less (store.Time).
+type moment int64
+
+func momentOf(t time.Time) moment { return moment(t.UnixMicro()) }
+
+func (m moment) time() time.Time { return time.UnixMicro(int64(m)).UTC() }
 
 // pack packs c, all but what is in common.
-func pack(c *Client, common *common) packed {
-	p := make(packer, 0, 512)
-	p.text(c.ID)
-	p.text(c.Name)
-	p.text(c.Description)
-	p.text(c.JWKSURL)
-	p.flag(c.Disabled)
-	p.number(int64(c.TokenLifetime))
-	p.moment(c.CreatedAt)
-	p.moment(c.UpdatedAt)
-	p.number(int64(c.Version))
-	p.number(int64(len(c.Secrets)))
-	for _, s := range c.Secrets {
-		p.text(s.ID)
-		p = append(p, s.Digest[:]...)
-		p.moment(s.CreatedAt)
-		p.moment(s.ExpiresAt)
-		p.flag(s.Imported)
+func pack(c *Client, common *common) *packed {
+	p := &packed{
+		common: common,
+		id:     length(len(c.ID)), name: length(len(c.Name)), description: length(len(c.Description)), jwksURL: length(len(c.JWKSURL)),
+		disabled: c.Disabled, lifetime: c.TokenLifetime,
+		created: momentOf(c.CreatedAt), updated: momentOf(c.UpdatedAt), version: c.Version,
 	}
-	return packed{string(p), common}
+	texts := c.ID + c.Name + c.Description + c.JWKSURL
+	if len(c.Secrets) > 0 {
+		p.secrets = make([]packedSecret, len(c.Secrets))
+	}
+	for i, s := range c.Secrets {
+		texts += s.ID
+		p.secrets[i] = packedSecret{s.Digest, momentOf(s.CreatedAt), momentOf(s.ExpiresAt), length(len(s.ID)), s.Imported}
+	}
+	p.texts = texts
+	return p
 }
+
+// nobody is unpacked where there is no client, and aSecret where it has fewer secrets
+// than it may have: how long that takes must not tell whether a client exists.
+var (
+	nobody  = pack(&Client{ID: "nobody", Spec: Spec{Name: "nobody"}, Secrets: []Secret{{ID: "none"}}}, new(common))
+	aSecret packedSecret
+)
 
 // unpack returns the client, whose lists nobody may change. Its texts are parts of
-// p.own.
-func (p packed) unpack() *Client {
-	u := unpacker(p.own)
-	c := &Client{ID: u.text()}
-	c.Name = u.text()
-	c.Description = u.text()
-	c.JWKSURL = u.text()
-	c.Disabled = u.flag()
-	c.TokenLifetime = time.Duration(u.number())
-	c.CreatedAt = u.moment()
-	c.UpdatedAt = u.moment()
-	c.Version = store.Revision(u.number())
-	if n := u.number(); n > 0 {
-		c.Secrets = make([]Secret, n)
+// p.texts.
+func (p *packed) unpack() *Client {
+	texts := p.texts
+	next := func(n length) string {
+		text := texts[:n]
+		texts = texts[n:]
+		return text
 	}
-	for i := range c.Secrets {
-		s := &c.Secrets[i]
-		s.ID = u.text()
-		copy(s.Digest[:], u.next(len(credentials.Digest{})))
-		s.CreatedAt = u.moment()
-		s.ExpiresAt = u.moment()
-		s.Imported = u.flag()
+	made := new(struct { // one allocation
+		Client
+		secrets [MaxSecrets]Secret
+	})
+	c, secrets, n := &made.Client, made.secrets[:], len(p.secrets)
+	*c = Client{
+		ID: next(p.id),
+		Spec: Spec{
+			Name: next(p.name), Description: next(p.description), JWKSURL: next(p.jwksURL),
+			Labels: p.common.labels, Disabled: p.disabled, TokenLifetime: p.lifetime,
+			Method: p.common.method, Keys: p.common.keys, Grants: p.common.grants,
+		},
+		CreatedAt: p.created.time(), UpdatedAt: p.updated.time(),
+		Version: p.version,
 	}
-	c.Method, c.Labels, c.Grants, c.Keys = p.common.method, p.common.labels, p.common.grants, p.common.keys
-	return c
-}
-
-// A packer is what has been packed so far.
-type packer []byte
-
-func (p *packer) text(s string) {
-	p.number(int64(len(s)))
-	*p = append(*p, s...)
-}
-
-func (p *packer) number(n int64) { *p = binary.AppendVarint(*p, n) }
-
-func (p *packer) flag(b bool) {
-	if b {
-		p.number(1)
-		return
+	if n > MaxSecrets { // by another release
+		secrets = make([]Secret, n)
 	}
-	p.number(0)
-}
-
-// moment packs a time, which decode has read as UTC.
-func (p *packer) moment(t time.Time) {
-	p.number(t.Unix())
-	p.number(int64(t.Nanosecond()))
-}
-
-// An unpacker is what is left to unpack. It never left the process, and so is as pack
-// has made it.
-type unpacker string
-
-func (u *unpacker) next(n int) string {
-	s := (*u)[:n]
-	*u = (*u)[n:]
-	return string(s)
-}
-
-func (u *unpacker) text() string { return u.next(int(u.number())) }
-
-// number is binary.Varint for a string.
-func (u *unpacker) number() int64 {
-	var n uint64
-	for i := 0; ; i++ {
-		b := (*u)[i]
-		n |= uint64(b&0x7f) << (7 * i)
-		if b < 0x80 {
-			*u = (*u)[i+1:]
-			return int64(n>>1) ^ -int64(n&1)
+	for i := range secrets {
+		from := &aSecret
+		if i < n {
+			from = &p.secrets[i]
+		}
+		secrets[i] = Secret{
+			ID: next(from.id), Digest: from.digest,
+			CreatedAt: from.created.time(), ExpiresAt: from.expires.time(), Imported: from.imported,
 		}
 	}
-}
-
-func (u *unpacker) flag() bool { return u.number() == 1 }
-
-func (u *unpacker) moment() time.Time {
-	seconds := u.number()
-	return time.Unix(seconds, u.number()).UTC()
+	if n > 0 {
+		c.Secrets = secrets[:n:n]
+	}
+	return c
 }

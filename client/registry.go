@@ -73,7 +73,7 @@ type Registry struct {
 	rand      io.Reader
 	allowJWKS jwks.Allow
 	kept      []Grant // Config.KeepOne
-	table     *store.Table[packed]
+	table     *store.Table[*packed]
 	turns     *turns
 	trial     *trial                // in the place of the store for what is written; nil: there is none
 	checks    []func(*Client) error // of If
@@ -119,7 +119,7 @@ func NewRegistry(cfg Config) (*Registry, error) {
 		allowJWKS: cfg.AllowJWKS,
 		kept:      slices.Clone(cfg.KeepOne),
 		turns:     new(turns),
-		table: store.NewTable(store.TableConfig[packed]{
+		table: store.NewTable(store.TableConfig[*packed]{
 			Store: cfg.Store, Kind: Kind, Decode: newShared().decode, Max: cfg.CacheSize, Fresh: cfg.Fresh,
 			Observer: cfg.Observer,
 		}),
@@ -209,11 +209,15 @@ func (r *Registry) Lookup(ctx context.Context, id string) (*Client, error) {
 	if !validID(id) {
 		return nil, absent(id)
 	}
-	c, err := r.table.Get(ctx, id)
+	kept, err := r.table.Get(ctx, id)
+	if err != nil {
+		kept = nobody
+	}
+	c := kept.unpack() // of nobody too, for as long
 	if err != nil {
 		return nil, wrap("reading", id, err)
 	}
-	return c.unpack(), nil
+	return c, nil
 }
 
 // Edit changes what an administrator says of a client. It reads the client,

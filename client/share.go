@@ -36,10 +36,10 @@ type shared struct {
 func newShared() *shared { return &shared{seed: maphash.MakeSeed()} }
 
 // decode returns the client in a record as it is cached.
-func (s *shared) decode(record store.Record) (packed, error) {
+func (s *shared) decode(record store.Record) (*packed, error) {
 	c, err := decode(record)
 	if err != nil {
-		return packed{}, err
+		return nil, err
 	}
 	return pack(c, s.common(c)), nil
 }

@@ -48,8 +48,8 @@ type Table[T any] struct {
 
 	mu      sync.RWMutex
 	values  generations[T]
-	absent  generations[struct{}]
-	loading map[string]*load // what may be cached when it arrives
+	absent  generations[*absentError] // made once: asking again costs no more than for what is there
+	loading map[string]*load          // what may be cached when it arrives
 }
 
 // A load is told apart from a later one for the same id by its address.
@@ -83,10 +83,10 @@ func (t *Table[T]) Get(ctx context.Context, id string) (T, error) {
 	t.mu.RLock()
 	value, young, ok := t.values.get(id)
 	if !ok {
-		if _, _, gone := t.absent.get(id); gone {
+		if absent, _, gone := t.absent.get(id); gone {
 			t.mu.RUnlock()
 			t.count(ctx, observe.CacheHits)
-			return value, &absentError{t.cfg.Kind, id}
+			return value, absent
 		}
 	}
 	t.mu.RUnlock()
@@ -107,7 +107,7 @@ func (t *Table[T]) unconfirmed(ctx context.Context, id string, err error) (value
 	case goesOn(err):
 		t.mu.RLock()
 		value, _, ok := t.values.get(id)
-		_, _, gone := t.absent.get(id)
+		absent, _, gone := t.absent.get(id)
 		t.mu.RUnlock()
 		switch {
 		case ok:
@@ -115,7 +115,7 @@ func (t *Table[T]) unconfirmed(ctx context.Context, id string, err error) (value
 			return value, nil
 		case gone:
 			t.count(ctx, observe.CacheHits)
-			return value, &absentError{t.cfg.Kind, id}
+			return value, absent
 		}
 		return value, fmt.Errorf("this %s is not cached: %w", t.cfg.Kind, err)
 	case ctx.Err() != nil:
@@ -182,7 +182,7 @@ func (t *Table[T]) load(ctx context.Context, id string) (T, error) {
 	case err == nil:
 		t.values.put(id, value)
 	case errors.Is(err, ErrNotFound):
-		t.absent.put(id, struct{}{})
+		t.absent.put(id, &absentError{t.cfg.Kind, id})
 	}
 	return value, err
 }
