@@ -59,3 +59,52 @@ func benchmarkTokenLog(b *testing.B, mode token.LogMode, callers int) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkTokenLogWait is what a caller waits longer for a token because it is
+// logged, best effort, on SQLite, while the machine has time left: 1000 tokens a second
+// from one caller. The times are medians and means of b.N tokens of each, in turns, and
+// the ratios are those of logged ones to others.
+func BenchmarkTokenLogWait(b *testing.B) {
+	type side struct {
+		issuer  *token.Issuer
+		request token.Request
+		took    []time.Duration
+	}
+	var sides [2]*side // without and with the log
+	for i, mode := range []token.LogMode{token.LogOff, token.LogBestEffort} {
+		db := must(sqlitestore.Open(b.Context(), filepath.Join(b.TempDir(), "bench.db"), sqlitestore.Config{}))(b)
+		defer db.Close()
+		s := new(side)
+		s.issuer, s.request = benchmarkIssuer(b, must(db.Tenant(b.Context(), "bench"))(b), func(c *token.Config) { c.Log = mode })
+		defer s.issuer.Close(context.Background())
+		sides[i] = s
+	}
+	pace := time.NewTicker(time.Millisecond)
+	defer pace.Stop()
+	const turn = 500
+	for done := 0; done < b.N; done += turn {
+		for _, s := range sides {
+			for range min(turn, b.N-done) {
+				<-pace.C
+				begin := time.Now()
+				if _, err := s.issuer.Issue(b.Context(), s.request); err != nil {
+					b.Fatal(err)
+				}
+				s.took = append(s.took, time.Since(begin))
+			}
+		}
+	}
+	var median, mean [2]float64
+	for i, s := range sides {
+		for _, one := range s.took {
+			mean[i] += float64(one) / float64(len(s.took))
+		}
+		slices.Sort(s.took)
+		median[i] = float64(s.took[len(s.took)/2])
+	}
+	b.ReportMetric(0, "ns/op") // which would be of both, and of waiting
+	b.ReportMetric(median[0]/1000, "µs-without")
+	b.ReportMetric(median[1]/1000, "µs-logged")
+	b.ReportMetric(median[1]/median[0], "ratio")
+	b.ReportMetric(mean[1]/mean[0], "ratio-of-means")
+}
