@@ -3,7 +3,7 @@
 // needs PostgreSQL's programs (Debian's package postgresql) and, for full disks, Linux
 // and root; it skips what it can't do unless CLIENTELE_NO_SKIP is 1.
 //
-//	go test ./examples/cluster -run Killed -args -cycles 200 -seed 7
+//	go test ./examples/cluster -run Killed -timeout 1h -args -cycles 200 -seed 7
 //
 // The load (load_test.go) adds, edits and deletes clients, adds, rotates and deletes
 // their secrets, gets tokens and revokes them. Of each call it keeps whether it was
