@@ -282,3 +282,18 @@ func TestLookupOfNobodyUnpacksAClientToo(t *testing.T) {
 	const refusal = 1 // the error
 	require.Equal(t, 1.0+refusal, made("nobody"))
 }
+
+// What clients have in common is kept once: their keys are not.
+func TestCachedClientsThatAreAlikeKeepTheirOwnKeys(t *testing.T) {
+	f := newFixture(t)
+	keys := newKeys(2)
+	for i, name := range []string{"one", "two", "with secrets"} {
+		spec := client.Spec{Name: name, Grants: []client.Grant{grant("orders", "shop::read")}}
+		if i < len(keys) {
+			spec.Keys = keys[i : i+1]
+		}
+		looked, err := f.Lookup(f.ctx, f.add(t, spec).ID)
+		require.NoError(t, err)
+		require.Equal(t, f.get(t, looked.ID), looked)
+	}
+}

@@ -24,10 +24,10 @@ type Config struct {
 	// Issuer is the provider's issuer identifier: an https URL, or an http one
 	// of a loopback address. Its metadata is fetched when somebody signs in.
 	Issuer string
-	// ClientID is the client that the provider knows this program as, and
-	// ClientSecret its secret. Empty: it is a public client, which proves itself
-	// by PKCE alone.
-	ClientID     string
+	// ClientID is the client that the provider knows this program as.
+	ClientID string
+	// ClientSecret is the secret of that client. Empty: it is a public client,
+	// which proves itself by PKCE alone.
 	ClientSecret string `json:"-"`
 	// Server is where browsers reach this program: the scheme and the host. It
 	// is https but for loopback addresses.

@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"mime"
 	"net/http"
-	"strings"
 
 	"github.com/clientele-go/clientele/client"
+	"github.com/clientele-go/clientele/internal/accept"
 	"github.com/clientele-go/clientele/internal/jws"
 	"github.com/clientele-go/clientele/observe"
 )
@@ -40,7 +39,7 @@ func (i *Issuer) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 	}
 	active := !bytes.Equal(body, inactive)
 	mediaType := "application/json"
-	if err == nil && acceptsJWT(r.Header) {
+	if err == nil && accept.Names(r.Header["Accept"], introspectionMediaType) {
 		mediaType = introspectionMediaType
 		body, err = i.signIntrospection(ctx, c, body)
 	}
@@ -145,19 +144,4 @@ func (i *Issuer) signIntrospection(ctx context.Context, c *client.Client, answer
 		return nil, unavailable(ReasonSignerUnavailable, "signing", err)
 	}
 	return signed, nil
-}
-
-// acceptsJWT reports whether an Accept header names the media type of RFC 9701.
-func acceptsJWT(h http.Header) bool {
-	for _, line := range h["Accept"] {
-		for one := range strings.SplitSeq(line, ",") {
-			mediaType, params, err := mime.ParseMediaType(one)
-			q, weighed := params["q"]
-			unwanted := weighed && strings.Trim(q, "0.") == "" // RFC 9110 §12.4.2
-			if err == nil && mediaType == introspectionMediaType && !unwanted {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -64,6 +64,14 @@ func (s *silent) Changes(ctx context.Context, since store.Revision, wait time.Du
 	return s.Store.Changes(ctx, since, wait, limit)
 }
 
+// silenceable returns an authority on a store that falls silent when its on is set.
+func silenceable(t *testing.T, configure ...func(*token.Config)) (*authority, *silent) {
+	mem := memstore.New()
+	t.Cleanup(func() { require.NoError(t, mem.Close()) })
+	st := &silent{Store: mem}
+	return authorityOn(t, st, configure...), st
+}
+
 func TestAStoreThatDoesNotAnswerIsNotWaitedForLongerThanStoreTimeout(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -75,10 +83,7 @@ func TestAStoreThatDoesNotAnswerIsNotWaitedForLongerThanStoreTimeout(t *testing.
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				mem := memstore.New()
-				defer mem.Close()
-				st := &silent{Store: mem}
-				a := authorityOn(t, st, func(c *token.Config) { c.StoreTimeout = tc.timeout })
+				a, st := silenceable(t, func(c *token.Config) { c.StoreTimeout = tc.timeout })
 				defer a.issuer.Close(t.Context())
 				c := a.add("report")
 				raw := a.post(c.form()).AccessToken
@@ -112,10 +117,7 @@ func TestAStoreThatDoesNotAnswerIsNotWaitedForLongerThanStoreTimeout(t *testing.
 
 func TestARevocationThatIsNotSavedInTimeSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mem := memstore.New()
-		defer mem.Close()
-		st := &silent{Store: mem}
-		a := authorityOn(t, st)
+		a, st := silenceable(t)
 		defer a.issuer.Close(t.Context())
 		about := a.add("report").form()
 		about.Set("token", a.post(about).AccessToken)
@@ -143,10 +145,7 @@ func TestWhatOnIssueTakesIsNotTimeOfTheStore(t *testing.T) {
 
 func TestACallerWhoLeavesASilentStoreIsNoFailureOfTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mem := memstore.New()
-		defer mem.Close()
-		st := &silent{Store: mem}
-		a := authorityOn(t, st)
+		a, st := silenceable(t)
 		defer a.issuer.Close(t.Context())
 		c := a.add("report")
 		st.on.Store(true)

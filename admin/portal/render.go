@@ -14,6 +14,7 @@ import (
 
 	"github.com/clientele-go/clientele/admin"
 	"github.com/clientele-go/clientele/audit"
+	"github.com/clientele-go/clientele/internal/accept"
 )
 
 //go:embed templates
@@ -159,22 +160,8 @@ const smallPage = 1400
 // reads reports whether r asks for a page, and sends nothing.
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// takesGzip reports whether an Accept-Encoding header names gzip, with another
-// weight than 0 (RFC 9110 §12.5.3). What it says by * is not looked at: nobody
-// must be sent what is compressed.
-func takesGzip(header http.Header) bool {
-	for _, line := range header["Accept-Encoding"] {
-		for one := range strings.SplitSeq(line, ",") {
-			coding, weight, weighed := strings.Cut(one, ";")
-			if !strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-				continue
-			}
-			name, q, _ := strings.Cut(strings.TrimSpace(weight), "=")
-			return !weighed || strings.EqualFold(name, "q") && strings.Trim(q, "0.") != ""
-		}
-	}
-	return false
-}
+// takesGzip reports whether who sends header can read what is compressed.
+func takesGzip(header http.Header) bool { return accept.Names(header["Accept-Encoding"], "gzip") }
 
 // zip returns data compressed, quickly rather than well.
 func (h *Handler) zip(data []byte) []byte {
